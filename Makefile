@@ -1,0 +1,80 @@
+# spoold: the index of what can be done with this tree. `make` lists it.
+
+GO        ?= go
+PREFIX    ?= /usr/local
+BINDIR    ?= $(PREFIX)/bin
+DESTDIR   ?=
+FUZZTIME  ?= 10m
+SOAKTIME  ?= 10m
+BENCH     ?=
+
+GOFUMPT     = mvdan.cc/gofumpt@v0.12.0
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+DEADCODE    = golang.org/x/tools/cmd/deadcode@v0.52.0
+
+# Debian packages of the programs that `make interop` compares with: package and a file of it.
+PEERS = uw-mailutils:/usr/bin/mailutil dovecot-imapd:/usr/lib/dovecot/imap mutt:/usr/bin/mutt \
+	isync:/usr/bin/mbsync procmail:/usr/bin/procmail curl:/usr/bin/curl \
+	liblockfile-bin:/usr/bin/dotlockfile python3:/usr/bin/python3
+
+.DEFAULT_GOAL := help
+.PHONY: help build run test race lint check interop peers fuzz crash soak bench cover install clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## make bin/spoold (static, no C compiler needed)
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/spoold ./cmd/spoold
+
+test: ## all tests that need nothing but Go
+	$(GO) test -shuffle=on ./...
+
+race: ## the same tests under the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race -shuffle=on ./...
+
+lint: ## gofumpt, vet, go fix, staticcheck, deadcode; silent when clean
+	@out=$$($(GO) run $(GOFUMPT) -l .) && test -z "$$out" || { echo "gofumpt -w is due for:"; echo "$$out"; exit 1; }
+	$(GO) vet ./...
+	$(GO) fix -diff ./...
+	$(GO) run $(STATICCHECK) ./...
+	@out=$$($(GO) run $(DEADCODE) -test ./...) && test -z "$$out" || { echo "$$out"; exit 1; }
+
+check: lint test race interop ## lint, test, race and interop: what CI runs
+
+interop: peers ## compare with c-client, Dovecot, mutt, mbsync, procmail and curl (Debian; installs them)
+	SPOOLD_INTEROP=1 $(GO) test -count=1 -timeout 20m -run 'Interop|Dialogue|Soak' ./cmd/... ./spool/...
+
+peers:
+	@missing=; for p in $(PEERS); do test -e "$${p#*:}" || missing="$$missing $${p%%:*}"; done; \
+	test -z "$$missing" && exit 0; \
+	test "$$(id -u)" = 0 || { echo "interop needs:$$missing. As root: apt-get install$$missing" >&2; exit 1; }; \
+	apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing
+
+fuzz: ## every fuzzer for FUZZTIME=10m, one after another
+	@for p in $$($(GO) list ./...); do \
+		for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+			echo "$$p $$f"; \
+			$(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p || exit 1; \
+		done; \
+	done
+
+crash: ## crash tests at every instant and many seeds (long)
+	SPOOLD_CRASH=full $(GO) test -count=1 -timeout 0 -run Crash ./spool/... ./mboxstore/...
+
+soak: ## eight sessions and deliveries on one mailbox for SOAKTIME=10m
+	SPOOLD_SOAK=$(SOAKTIME) $(GO) test -count=1 -timeout 0 -run Soak -v ./cmd/spoold
+
+bench: ## Go benchmarks; with BENCH=DIR also DIR/run.sh on testdata/bench/spoold (as root)
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+	@test -z "$(BENCH)" || { $(MAKE) build && $(BENCH)/run.sh "$(CURDIR)/testdata/bench/spoold"; }
+
+cover: ## statement coverage by function in cover.out and cover.html
+	$(GO) test -coverprofile=cover.out -coverpkg=./... ./...
+	$(GO) tool cover -html=cover.out -o cover.html
+	$(GO) tool cover -func=cover.out | tail -n 1
+
+install: build ## install bin/spoold to DESTDIR/PREFIX/bin
+	install -D -m 755 bin/spoold $(DESTDIR)$(BINDIR)/spoold
+
+clean: ## remove what the targets above made
+	rm -rf bin cover.out cover.html
