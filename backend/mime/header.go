@@ -1,6 +1,10 @@
 package mime
 
-import "bytes"
+import (
+	"bytes"
+	"iter"
+	"slices"
+)
 
 // fieldScanner walks the fields of a header. After next returned true,
 // h[start:end] is one field with its continuation lines and its last line
@@ -68,14 +72,35 @@ func HeaderValue(header []byte, name string) (value []byte, ok bool) {
 
 // HeaderValues returns the unfolded values of all fields of this name.
 func HeaderValues(header []byte, name string) [][]byte {
-	var values [][]byte
-	s := fieldScanner{h: header}
-	for s.next() {
-		if nameIs(s.h[s.start:s.name], name) {
-			values = append(values, s.text())
+	return slices.Collect(EachValue(header, name))
+}
+
+// EachValue yields what HeaderValues returns.
+func EachValue(header []byte, name string) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		s := fieldScanner{h: header}
+		for s.next() {
+			if nameIs(s.h[s.start:s.name], name) && !yield(s.text()) {
+				return
+			}
 		}
 	}
-	return values
+}
+
+// AppendUnfolded appends a whole header with the lines of each field joined.
+func AppendUnfolded(dst, header []byte) []byte {
+	for {
+		i := bytes.IndexByte(header, '\n') + 1
+		if i <= 0 || i == len(header) {
+			return append(dst, header...)
+		}
+		line := header[:i]
+		if isWSP(header[i]) {
+			line = bytes.TrimRight(line, "\r\n")
+		}
+		dst = append(dst, line...)
+		header = header[i:]
+	}
 }
 
 // HeaderEnd returns the offset behind the blank line that ends the header of

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 )
 
 // position is where in a command the stream stands.
@@ -57,12 +58,7 @@ func (f *frame) command() (*Command, error) {
 }
 
 func (r *Reader) streams(name string) bool {
-	for _, s := range r.streamed {
-		if s == name {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(r.streamed, name)
 }
 
 // rest reads all literals and lines up to the end of the command.

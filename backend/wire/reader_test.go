@@ -75,7 +75,8 @@ func dispatch(cmd *Command) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	line := cmd.Tag + " OK APPEND " + box
+	var line strings.Builder
+	line.WriteString(cmd.Tag + " OK APPEND " + box)
 	for !p.AtEnd() {
 		if err := p.SP(); err != nil {
 			return "", err
@@ -91,12 +92,12 @@ func dispatch(cmd *Command) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		line += fmt.Sprintf(" %q", body)
+		line.WriteString(fmt.Sprintf(" %q", body))
 		if err := cmd.More(); err != nil {
 			return "", err
 		}
 	}
-	return line, nil
+	return line.String(), nil
 }
 
 func TestFraming(t *testing.T) {

@@ -1,0 +1,112 @@
+package faultfs
+
+import "io/fs"
+
+// sector is what a disk writes whole or not at all.
+const sector = 512
+
+// page is where a write may stop when the process dies inside it.
+const page = 4096
+
+// node is an inode.
+type node struct {
+	ino     uint64
+	mode    fs.FileMode
+	links   uint64
+	cur     []byte   // what readers see
+	dur     []byte   // what the disk has for sure
+	pending []change // made since, in order
+	birth   int64
+	a, m, c int64
+}
+
+// change is a write, or a truncation when data is nil.
+type change struct {
+	off  int64 // of a truncation: the new size
+	data []byte
+}
+
+func (c change) end() int64 { return c.off + int64(len(c.data)) }
+
+// apply makes the change to b.
+func (c change) apply(b []byte) []byte {
+	if c.data == nil {
+		return resize(b, c.off)
+	}
+	b = grow(b, c.end())
+	copy(b[c.off:], c.data)
+	return b
+}
+
+func grow(b []byte, size int64) []byte {
+	if int64(len(b)) < size {
+		b = append(b, make([]byte, size-int64(len(b)))...)
+	}
+	return b
+}
+
+// resize cuts or grows b. The capacity is cut too: growing again has to bring NULs.
+func resize(b []byte, size int64) []byte {
+	if int64(len(b)) > size {
+		return b[:size:size]
+	}
+	return grow(b, size)
+}
+
+// sectors cuts a write at the sector boundaries of the file.
+func (c change) sectors() []change {
+	var parts []change
+	for off := c.off; off < c.end(); {
+		next := min((off/sector+1)*sector, c.end())
+		parts = append(parts, change{off: off, data: c.data[off-c.off : next-c.off]})
+		off = next
+	}
+	return parts
+}
+
+func (n *node) change(c change) {
+	n.cur = c.apply(n.cur)
+	n.pending = append(n.pending, c)
+}
+
+// sync makes what is pending durable. It does not copy what readers see: data
+// that an earlier failed sync lost stays lost.
+func (n *node) sync() {
+	for _, c := range n.pending {
+		n.dur = c.apply(n.dur)
+	}
+	n.pending = nil
+}
+
+// settle makes a part of what is pending durable, as luck decides, and forgets the rest.
+func (n *node) settle(survives func() bool) {
+	for _, c := range n.pending {
+		n.dur = surviving(n.dur, c, survives)
+	}
+	n.pending = nil
+}
+
+func surviving(disk []byte, c change, survives func() bool) []byte {
+	if c.data == nil {
+		if survives() {
+			disk = c.apply(disk)
+		}
+		return disk
+	}
+	for _, s := range c.sectors() {
+		if survives() {
+			disk = s.apply(disk)
+		}
+	}
+	// The size is metadata with a fate of its own.
+	if int64(len(disk)) < c.end() && survives() {
+		disk = grow(disk, c.end())
+	}
+	return disk
+}
+
+// powerCut leaves what the disk has.
+func (n *node) powerCut(survives func() bool) {
+	n.settle(survives)
+	n.cur = append([]byte(nil), n.dur...)
+}
