@@ -12,6 +12,7 @@ type gate struct {
 	shared    map[File]*sharing
 	freed     chan struct{} // closed and made anew whenever somebody leaves
 	notBefore time.Time
+	lastTurn  time.Time // when the pollers had their last one
 }
 
 // sharing is the lock of all readers of one open file.
@@ -38,8 +39,8 @@ func (b *Box) leave(locked bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.gate.exclusive = false
-	if locked {
-		b.gate.notBefore = time.Now().Add(pollersTurn())
+	if now := time.Now(); locked && now.Sub(b.gate.lastTurn) > turnEvery {
+		b.gate.lastTurn, b.gate.notBefore = now, now.Add(pollersTurn())
 	}
 	b.gate.wake()
 }

@@ -324,9 +324,12 @@ func (h *held) drop() error {
 	return h.free()
 }
 
+// turnEvery is how often a writer that locks again and again pauses for others.
+const turnEvery = 50 * time.Millisecond
+
 // politeness is how long after our own release the next Lock has to wait:
 // programs that poll (procmail, Dovecot's dotlock) would never get a turn from
-// a writer that locks again at once.
+// a writer that locks again at once. One pause in a while is enough.
 func (b *Box) politeness() time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()

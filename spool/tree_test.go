@@ -1,7 +1,6 @@
 package spool
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,69 +14,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 )
-
-var badNames = map[string]string{
-	"empty":                    "",
-	"parent":                   "..",
-	"self":                     ".",
-	"way up":                   "../x",
-	"way up inside":            "a/../../x",
-	"absolute":                 "/etc/passwd",
-	"home":                     "~/x",
-	"other home":               "~root/x",
-	"empty component":          "a//b",
-	"trailing slash":           "a/",
-	"NUL":                      "a\x00b",
-	"CR":                       "a\rb",
-	"LF":                       "a\nb",
-	"dot file":                 ".mailboxlist",
-	"dot file below":           "a/.b",
-	"lock file":                "a.lock",
-	"lock file's name only":    "b/.lock",
-	"lock directory":           "a.lock/b",
-	"below the inbox":          "INBOX/x",
-	"below the inbox, lowered": "inbox/x",
-	"no room for the lock":     strings.Repeat("x", 251),
-	"too long":                 strings.Repeat("a/", 512) + "b",
-}
-
-var goodNames = []string{
-	"Sent", "a/b/c", "R&D", "Entw&APw-rfe", "a b", "x.locked", "lock", "a~", "b/~c", "INBOXES", "a/INBOX", "\xff\xfe", "..."[:0] + "x..",
-	strings.Repeat("x", 250), "*", "%", "{host}x", "#news", "-rf",
-}
-
-func TestCheckName(t *testing.T) {
-	for what, name := range badNames {
-		t.Run(what, func(t *testing.T) { isError(t, name, checkName(name), ErrName) })
-	}
-	for _, name := range append(goodNames, strings.Repeat("a/", 511)+"ab") {
-		ok(t, checkName(name))
-	}
-	isError(t, "inbox", checkName("InBox"), ErrName)
-}
-
-// A name that passes is one that stays where it is put: joining it to the root
-// changes nothing in it and cannot lead out.
-func FuzzCheckName(f *testing.F) {
-	for _, name := range badNames {
-		f.Add(name)
-	}
-	for _, name := range goodNames {
-		f.Add(name)
-	}
-	f.Fuzz(func(t *testing.T, name string) {
-		if checkName(name) != nil {
-			return
-		}
-		const root = "/home/joe/mail"
-		if got := filepath.Join(root, name); got != root+"/"+name {
-			t.Errorf("%q is at %q", name, got)
-		}
-		if !filepath.IsLocal(name) || strings.ContainsAny(name, "\x00\r\n") {
-			t.Errorf("%q got through", name)
-		}
-	})
-}
 
 // newTree makes an inbox and a mail root with the given files; a name with a
 // trailing "/" is a directory.
@@ -178,98 +114,6 @@ func tracks(t *testing.T, dir string) []string {
 		return err
 	}))
 	return list
-}
-
-// folders lists what Walk tells, as "name", "name/" for a directory and
-// "name/+" for one with children.
-func folders(t testing.TB, tree *Tree, dir string, deep bool) []string {
-	t.Helper()
-	var list []string
-	ok(t, tree.Walk(t.Context(), dir, deep, func(f Folder) error {
-		s := f.Name
-		if f.Dir {
-			s += "/"
-		}
-		if f.HasChildren {
-			s += "+"
-		}
-		list = append(list, s)
-		return nil
-	}))
-	return list
-}
-
-func TestWalk(t *testing.T) {
-	tree, root := newTree(t, "b", "a/x", "a/d/deep", "a-b", "empty/", "hidden/.dot", "hidden/x.lock", ".dot/x", "c.lock",
-		"InBox", "inbox/x", "R&D", strings.Repeat("l", 251), "new\nline")
-	ok(t, unix.Mkfifo(filepath.Join(root, "fifo"), 0o600))
-	ok(t, os.Symlink("..", filepath.Join(root, "out")))
-	ok(t, os.Symlink("../inbox", filepath.Join(root, "outfile")))
-	ok(t, os.Symlink("a", filepath.Join(root, "in")))
-	ok(t, os.Symlink("b", filepath.Join(root, "link")))
-	ok(t, os.Symlink("nothing", filepath.Join(root, "dangling")))
-	ok(t, os.Symlink(".", filepath.Join(root, "loop")))
-	for _, c := range []struct {
-		dir  string
-		deep bool
-		want []string
-	}{
-		{"", false, []string{"R&D", "a/+", "a-b", "b", "empty/", "hidden/", "in/+", "link", "loop/+"}},
-		{"", true, []string{"R&D", "a/+", "a/d/+", "a/d/deep", "a/x", "a-b", "b", "empty/", "hidden/", "in/+", "link", "loop/+"}},
-		{"a", false, []string{"a/d/+", "a/x"}},
-		{"in", false, []string{"in/d/+", "in/x"}},
-		{"a/d", true, []string{"a/d/deep"}},
-		{"b", true, nil},
-		{"nothing", true, nil},
-		{"out", false, nil},
-		{"empty", true, nil},
-	} {
-		t.Run(fmt.Sprintf("%s,%v", c.dir, c.deep), func(t *testing.T) {
-			if c.dir == "out" {
-				isError(t, "Walk", tree.Walk(t.Context(), c.dir, true, nil), ErrName)
-				return
-			}
-			if diff := cmp.Diff(c.want, folders(t, tree, c.dir, c.deep)); diff != "" {
-				t.Error(diff)
-			}
-		})
-	}
-	isError(t, "bad name", tree.Walk(t.Context(), "../x", true, nil), ErrName)
-}
-
-func TestWalkStops(t *testing.T) {
-	tree, _ := newTree(t, "a", "b", "c/d")
-	stop := errors.New("enough")
-	seen := 0
-	err := tree.Walk(t.Context(), "", true, func(Folder) error {
-		if seen++; seen == 2 {
-			return stop
-		}
-		return nil
-	})
-	isError(t, "Walk", err, stop)
-	ctx, cancel := context.WithCancel(t.Context())
-	err = tree.Walk(ctx, "", true, func(Folder) error { cancel(); return nil })
-	isError(t, "Walk", err, context.Canceled)
-}
-
-func TestWalkDepth(t *testing.T) {
-	tree, _ := newTree(t, strings.Repeat("d/", maxDepth+20)+"x")
-	if got := len(folders(t, tree, "", true)); got != maxDepth {
-		t.Errorf("%d levels, want %d", got, maxDepth)
-	}
-}
-
-func TestWalkUnreadableDirectory(t *testing.T) {
-	if !asNobody(t) {
-		return
-	}
-	tree, root := newTree(t, "a/x", "b")
-	ok(t, os.Chmod(filepath.Join(root, "a"), 0))
-	defer os.Chmod(filepath.Join(root, "a"), 0o700)
-	if diff := cmp.Diff([]string{"a/", "b"}, folders(t, tree, "", true)); diff != "" {
-		t.Error(diff)
-	}
 }
 
 func TestMissingRoot(t *testing.T) {

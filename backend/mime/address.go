@@ -41,6 +41,10 @@ type addressParser struct {
 	junk    bool   // no comma since the last address: bare words are leftovers
 	unpair  bool   // nothing closes a quote: quotes are plain bytes from there on
 	comment []byte // the last comment of this address
+
+	// The last run of words: all of them, and the same cut where the last one
+	// begins that could be a local part.
+	before, last, all text
 }
 
 func (p *addressParser) list() {
@@ -64,21 +68,92 @@ func (p *addressParser) list() {
 // element reads one mailbox or the head of a group.
 func (p *addressParser) element() {
 	p.comment = nil
-	w := p.words()
+	if !p.usual() {
+		p.general()
+	}
+}
+
+func (p *addressParser) general() {
+	p.words()
 	switch p.peek() {
 	case '<':
 		p.i++
-		p.angle(w.all.b)
+		p.angle(p.all.b)
 	case '@':
-		p.add(p.addrSpec(Address{Name: w.before.b}, w.last))
+		a := Address{Name: p.before.b}
+		p.addrSpec(&a, &p.last)
+		p.add(&a)
 	case ':':
 		p.i++
-		p.startGroup(w.all.b)
+		p.startGroup(p.all.b)
 	default:
 		if !p.junk {
-			p.add(Address{Mailbox: w.all.b})
+			p.add(&Address{Mailbox: p.all.b})
 		}
 	}
+}
+
+// usual reads an address in the form that nearly all have, with nothing odd in
+// it: joe@example.org, or that in angles with a name of words or one quoted
+// string before it. Of anything else it reads nothing, and what it reads it
+// reads as general does; it is there because listing a mailbox means hundreds
+// of thousands of addresses.
+func (p *addressParser) usual() bool {
+	start := p.i
+	name, i := p.usualName()
+	at := atomEnd(p.b, i)
+	if at == i || at >= len(p.b)-1 || p.b[at] != '@' || p.b[at+1] == '[' {
+		return false
+	}
+	end := atomEnd(p.b, at+1)
+	a := Address{Name: name, Mailbox: p.b[i:at:at], Host: p.b[at+1 : end : end]}
+	if i > start {
+		if end == len(p.b) || p.b[end] != '>' {
+			return false
+		}
+		p.i = end + 1
+		p.skip()
+	} else {
+		p.i = end
+		p.skip()
+		if c := p.peek(); p.i < len(p.b) && c != ',' && c != ';' {
+			p.i, p.comment = start, nil
+			return false
+		}
+	}
+	if end == at+1 {
+		a.Host = nil
+	}
+	p.add(&a)
+	return true
+}
+
+// usualName returns what stands before a "<", and the offset behind that; or
+// the current offset when there is something else.
+func (p *addressParser) usualName() (name []byte, i int) {
+	b, i := p.b, p.i
+	if b[i] == '"' {
+		end, plain := quoteEnd(b, i+1)
+		if !plain || p.unpair || len(b) < end+3 || string(b[end:end+3]) != "\" <" {
+			return nil, p.i
+		}
+		return b[i+1 : end : end], end + 3
+	}
+	for i < len(b) && b[i] != '<' {
+		if i = atomEnd(b, i); i == len(b) || b[i] != ' ' && b[i] != '<' {
+			return nil, p.i
+		}
+		if b[i] == ' ' {
+			if i++; i == len(b) || isSpace(b[i]) {
+				return nil, p.i
+			}
+		}
+	}
+	if i == len(b) {
+		return nil, p.i
+	}
+	name = bytes.TrimSuffix(b[p.i:i], []byte(" "))
+	return name[:len(name):len(name)], i + 1
 }
 
 func (p *addressParser) startGroup(name []byte) {
@@ -103,20 +178,20 @@ func (p *addressParser) angle(name []byte) {
 	if p.peek() == '@' {
 		a.Adl = p.route()
 	}
-	w := p.words()
-	local := w.last
-	if w.before.b != nil { // <joe doe@example.org>
-		local = w.all
+	p.words()
+	local := &p.last
+	if p.before.b != nil { // <joe doe@example.org>
+		local = &p.all
 	}
-	a = p.addrSpec(a, local)
+	p.addrSpec(&a, local)
 	p.closeAngle()
 	p.skip()
-	p.add(a)
+	p.add(&a)
 }
 
 // addrSpec completes an address at the "@" behind its local part, if there is
 // one.
-func (p *addressParser) addrSpec(a Address, local text) Address {
+func (p *addressParser) addrSpec(a *Address, local *text) {
 	for p.peek() == '@' {
 		if a.Host != nil { // user@host@relay: the last one is the host
 			local.add(p.b, append([]byte("@"), a.Host...), -1, false)
@@ -125,13 +200,11 @@ func (p *addressParser) addrSpec(a Address, local text) Address {
 		a.Host = p.domain()
 	}
 	a.Mailbox = local.b
-	p.skip()
-	return a
 }
 
 // add appends an address. A comment is the name of one that has no other (RFC
 // 5322 section 3.4 calls it the old form).
-func (p *addressParser) add(a Address) {
+func (p *addressParser) add(a *Address) {
 	if len(a.Name) == 0 && p.comment != nil {
 		a.Name = unquote(trim(p.comment))
 	}
@@ -144,29 +217,27 @@ func (p *addressParser) add(a Address) {
 	if a.Host == nil {
 		a.Host = []byte("MISSING_DOMAIN")
 	}
-	p.out = append(p.out, a)
+	p.out = append(p.out, *a)
 	p.junk = true
 }
 
-// words is a run of words: all of them, and the same cut where the last one
-// begins that could be a local part.
-type words struct{ before, last, all text }
-
-func (p *addressParser) words() (w words) {
+// words reads a run of words and the blanks behind it.
+func (p *addressParser) words() {
+	p.before, p.last, p.all = text{}, text{}, text{}
 	dot := false
 	for {
 		gap := p.skip()
 		piece, start := p.word()
 		if piece == nil {
-			return w
+			return
 		}
 		// RFC 5322 section 4.4 allows blanks around the dots of a local part.
-		if gap && w.last.b != nil && !dot && (len(piece) == 0 || piece[0] != '.') {
-			w.before, w.last = w.all, text{}
+		if gap && p.last.b != nil && !dot && (len(piece) == 0 || piece[0] != '.') {
+			p.before, p.last = p.all, text{}
 		}
 		dot = len(piece) > 0 && piece[len(piece)-1] == '.'
-		w.last.add(p.b, piece, start, false)
-		w.all.add(p.b, piece, start, gap)
+		p.last.add(p.b, piece, start, false)
+		p.all.add(p.b, piece, start, gap)
 	}
 }
 
@@ -180,8 +251,9 @@ func (p *addressParser) word() (piece []byte, start int) {
 		}
 	}
 	start = p.i
-	for p.i < len(p.b) && (isAtomByte(p.b[p.i]) || p.unpair && p.b[p.i] == '"') {
-		p.i++
+	p.i = atomEnd(p.b, start)
+	for p.unpair && p.peek() == '"' {
+		p.i = atomEnd(p.b, p.i+1)
 	}
 	if p.i == start {
 		return nil, 0
@@ -232,10 +304,7 @@ func (p *addressParser) domain() []byte {
 	var d text
 	for dot := true; dot || p.peek() == '.'; p.skip() {
 		start := p.i
-		for p.i < len(p.b) && isAtomByte(p.b[p.i]) {
-			p.i++
-		}
-		if p.i == start {
+		if p.i = atomEnd(p.b, start); p.i == start {
 			break
 		}
 		d.add(p.b, p.b[start:p.i], start, false)
@@ -247,7 +316,7 @@ func (p *addressParser) domain() []byte {
 // closeAngle goes behind the ">" of the address, or to the separator when
 // there is none.
 func (p *addressParser) closeAngle() {
-	for p.skip(); p.i < len(p.b); p.skip() {
+	for ; p.i < len(p.b); p.skip() {
 		switch p.b[p.i] {
 		case '>':
 			p.i++
@@ -271,6 +340,13 @@ func (p *addressParser) peek() byte {
 // skip goes over blanks, line breaks and comments and says whether there were
 // any. It keeps the last comment.
 func (p *addressParser) skip() bool {
+	if p.i < len(p.b) && p.b[p.i] > '(' {
+		return false
+	}
+	return p.skipCFWS()
+}
+
+func (p *addressParser) skipCFWS() bool {
 	start := p.i
 	for p.i < len(p.b) {
 		switch c := p.b[p.i]; {

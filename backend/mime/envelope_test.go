@@ -145,6 +145,36 @@ func FuzzEnvelope(f *testing.F) {
 	})
 }
 
+// FuzzUsualAddress: the short way of reading an address has no opinion of its
+// own.
+func FuzzUsualAddress(f *testing.F) {
+	for _, seed := range []string{"Joe Q. Public <joe@example.org> (x)", `"Joe" <joe@example.org>`, "joe@example.org (Joe),", "a@b c@d", "<a@b>", "a@", "a <b>@c", "a@[b]", "a. b@c", `"" <a@b>`} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, value []byte) {
+		start := skipCFWS(value, 0)
+		if start == len(value) || bytes.IndexByte([]byte(",;:>)"), value[start]) >= 0 {
+			return // list does not come here with these
+		}
+		short, long := addressParser{b: value, i: start}, addressParser{b: value, i: start}
+		if !short.usual() {
+			if short.i != start || short.out != nil || short.comment != nil {
+				t.Fatalf("read up to %d: %q", short.i, short.out)
+			}
+			return
+		}
+		long.general()
+		if diff := cmp.Diff(long.out, short.out); diff != "" {
+			t.Fatal(diff)
+		}
+		short.list()
+		long.list()
+		if diff := cmp.Diff(long.out, short.out); diff != "" {
+			t.Fatal(diff)
+		}
+	})
+}
+
 // typicalHeader is 1.5 KB as a mailing list makes it.
 var typicalHeader = crlf(`Return-Path: <bounce-12345@lists.example.org>
 Received: from mx1.example.net (mx1.example.net [192.0.2.10])

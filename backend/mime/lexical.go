@@ -41,8 +41,14 @@ func (t *text) follows(src []byte, start int, sp bool) bool {
 const addressSpecials = 1<<' ' | 1<<'\t' | 1<<'\r' | 1<<'\n' | 1<<'(' | 1<<')' |
 	1<<'<' | 1<<'>' | 1<<',' | 1<<';' | 1<<':' | 1<<'"'
 
-func isAtomByte(c byte) bool {
-	return c != '@' && (c >= 64 || uint64(addressSpecials)>>c&1 == 0)
+// atomEnd returns the offset of the first byte from i on that ends an atom.
+func atomEnd(b []byte, i int) int {
+	for ; i < len(b); i++ {
+		if c := b[i]; c == '@' || c < 64 && uint64(addressSpecials)>>c&1 != 0 {
+			break
+		}
+	}
+	return i
 }
 
 // tokenLow and tokenHigh have a bit for each byte below 64, and from there to

@@ -49,7 +49,7 @@ func compile(n Node, now time.Time) step {
 	case opSeq, opUID:
 		s.set = merge(n.set)
 	case opOlder, opYounger:
-		s.edge = now.Add(-time.Duration(n.num) * time.Second)
+		s.edge = now.Truncate(time.Second).Add(-time.Duration(n.num) * time.Second)
 	case opHeader, opBody, opText:
 		s.needle = appendFold(nil, []byte(n.text))
 	}

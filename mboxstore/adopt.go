@@ -1,0 +1,379 @@
+package mboxstore
+
+import (
+	"math"
+	"slices"
+	"strings"
+
+	"spoold/spool"
+)
+
+// Adopting what a scan found.
+//
+// A message that the index knows keeps its UID: found by its X-UID when its header and size are the same, else by the
+// digest of its header and its size. A message whose bytes changed under an X-UID is another message (promise 1). The
+// rest gets new UIDs in file order. UIDVALIDITY stays as long as it is not certain that the file is another mailbox:
+// its base line says another one, and not one known message is in it.
+//
+// What the headers of an unknown message say is believed at the first look and in folders (UW's rules, with bounds);
+// in an inbox that we looked at before, only of messages that another server of UW's kind has numbered in between:
+// all others are fresh deliveries, and their senders wrote what stands there (promise 7).
+
+const (
+	maxLastUID = 1<<31 - 1<<20 // a base beyond it leaves too few UIDs
+	maxWords   = 1000          // keywords of a mailbox
+)
+
+// adopt makes s the state of the index; stamp is that of the file when it was scanned. The caller holds op.
+func (m *Mailbox) adopt(s *scanned, stamp spool.Stamp) error {
+	m.mu.Lock()
+	x := &m.index
+	a := adoption{m: m, x: x, s: s, first: x.base.UIDValidity == 0, before: x.base}
+	if s.tail {
+		a.adoptTail()
+	} else {
+		a.adoptAll()
+	}
+	x.setEnd(s)
+	m.stamp = stamp
+	m.mu.Unlock()
+	if a.newValidity {
+		// A UIDVALIDITY that is not in the file must be durable before it is told (promise 2).
+		if err := m.saveCache(true); err != nil {
+			m.log.Warn("uidvalidity not durable", "err", err)
+		}
+	}
+	m.setMark()
+	if a.news {
+		m.news.tell()
+	}
+	if s.tail {
+		m.flush.recheckLater()
+	}
+	m.flush.later(lazy)
+	return nil
+}
+
+type adoption struct {
+	m           *Mailbox
+	x           *index
+	s           *scanned
+	first       bool // nothing was known of this mailbox
+	before      Base
+	newValidity bool
+	raised      bool // the file's base line, with a higher last UID, is believed
+	news        bool
+}
+
+// adoptTail appends new messages; known ones are untouched.
+func (a *adoption) adoptTail() {
+	if len(a.s.records) == 0 {
+		return
+	}
+	x := a.x
+	var fresh []UID
+	for i := range a.s.records {
+		r := &a.s.records[i]
+		x.base.LastUID++
+		r.UID = x.base.LastUID
+		a.believeTail(r)
+		fresh = append(fresh, r.UID)
+	}
+	a.stamp(a.s.records, fresh)
+	x.setRecords(append(slices.Clip(x.records), a.s.records...))
+}
+
+// believeTail decides what of a newly arrived message's headers is believed.
+func (a *adoption) believeTail(r *record) {
+	if a.m.o.Inbox {
+		a.disbelieve(r)
+		return
+	}
+	a.believe(r)
+}
+
+func (a *adoption) believe(r *record) {
+	if r.onFile.uid == r.UID {
+		// Numbered by a server, so its keywords are one's, too: after a crash the base line may not name them yet.
+		a.x.addKeywords(r.onFile.keywords)
+	}
+	r.Flags = r.onFile.flags
+	r.Keywords = a.x.known(r.onFile.keywords)
+	r.onFile.keywords = r.Keywords // words that the base line does not name are nothing to write about
+}
+
+func (a *adoption) disbelieve(r *record) {
+	r.Flags, r.Keywords = 0, nil
+	r.bogus = r.bogus || r.onFile.flags != 0 || r.onFile.keywords != nil || r.onFile.uid != 0
+}
+
+func (a *adoption) stamp(records []record, fresh []UID) {
+	x := a.x
+	x.bump(cameOrChanged, fresh...)
+	for i := range records {
+		records[i].since, records[i].ModSeq = x.modseq, x.modseq
+	}
+	a.news = true
+}
+
+// adoptAll replaces the whole list.
+func (a *adoption) adoptAll() {
+	known := recall(a.x.records)
+	a.adoptBase(known.any(a.s.records))
+	records := a.s.records
+	var fresh, changed []UID
+	prev, kept := UID(0), 0
+	for i := range records {
+		r := &records[i]
+		a.passMark(r.off)
+		old := a.identify(r, known, prev)
+		if old != nil {
+			kept++
+			if a.merge(r, old) {
+				changed = append(changed, r.UID)
+			}
+		} else {
+			fresh = append(fresh, r.UID)
+		}
+		prev = r.UID
+	}
+	a.passMark(math.MaxInt64)
+	a.tell(records, known, fresh, changed)
+	a.x.pseudo = a.s.pseudo
+	if kept < known.n {
+		a.m.log.Info("mailbox changed by another program", "known", known.n, "kept", kept, "new", len(fresh))
+	}
+}
+
+// tell enters what happened into the log of changes.
+func (a *adoption) tell(records []record, known *memory, fresh, changed []UID) {
+	x := a.x
+	gone := known.gone(records)
+	if len(gone) > 0 {
+		x.bump(expunged, gone...)
+		a.news = true
+	}
+	if len(fresh)+len(changed) > 0 || x.modseq == 0 {
+		x.bump(cameOrChanged, append(slices.Clone(fresh), changed...)...)
+		a.news = true
+	}
+	x.setRecords(records)
+	for _, u := range fresh {
+		i, _ := x.find(u)
+		records[i].since, records[i].ModSeq = x.modseq, x.modseq
+	}
+	for _, u := range changed {
+		i, _ := x.find(u)
+		records[i].ModSeq = x.modseq
+	}
+}
+
+// adoptBase decides on UIDVALIDITY, last UID and keywords; recognised: some known message is in the file.
+func (a *adoption) adoptBase(recognised bool) {
+	x, b := a.x, a.s.base
+	x.onFile = Base{}
+	if b != nil {
+		x.onFile = *b
+	}
+	usable := b != nil && b.UIDValidity != 0 && b.LastUID <= maxLastUID
+	switch {
+	case a.first && usable:
+		x.base = Base{UIDValidity: b.UIDValidity, LastUID: b.LastUID}
+	case a.first:
+		x.base, a.newValidity = Base{UIDValidity: a.m.newValidity()}, true
+	case !usable || b.UIDValidity == x.base.UIDValidity || recognised || a.m.o.Inbox:
+		a.raiseLast(b, usable)
+	default:
+		x.base = Base{UIDValidity: b.UIDValidity, LastUID: b.LastUID}
+		x.modseq++
+		x.lost, a.news = x.modseq, true
+		a.m.log.Warn("another mailbox in place of the known one", "uidvalidity", b.UIDValidity, "was", a.before.UIDValidity)
+	}
+	if usable {
+		x.addKeywords(b.Keywords)
+	}
+}
+
+// raiseLast believes a higher last UID of the same mailbox: we wrote it before a crash, or another server has numbered
+// messages.
+func (a *adoption) raiseLast(b *Base, usable bool) {
+	x, k := a.x, &a.m.mark
+	if !usable || b.UIDValidity != x.base.UIDValidity || b.LastUID <= x.base.LastUID {
+		return
+	}
+	if trusted := a.trustsBase(); trusted || k.uidValidity == b.UIDValidity && b.LastUID <= k.lastUID {
+		x.base.LastUID, a.raised = b.LastUID, trusted
+	}
+}
+
+// passMark is called before the message at off gets a UID. Messages before the mark that are not numbered in the file
+// have the UIDs that follow its last one, as when they were told; those behind it get higher ones than were ever told.
+func (a *adoption) passMark(off int64) {
+	if k := &a.m.mark; k.uidValidity == a.x.base.UIDValidity && off >= k.end {
+		a.x.base.LastUID = max(a.x.base.LastUID, k.lastUID)
+	}
+}
+
+// trustsBase: in an inbox the base line must stand where no sender can put it, in a pseudo message or a message that
+// is known already.
+func (a *adoption) trustsBase() bool {
+	if !a.m.o.Inbox || a.s.pseudo != nil {
+		return true
+	}
+	return len(a.s.records) > 0 && recall(a.x.records).has(&a.s.records[0])
+}
+
+// identify sets the UID of r and returns the known message that it is, nil for a new one.
+func (a *adoption) identify(r *record, known *memory, prev UID) *record {
+	claim := r.onFile.uid
+	old := known.uid[claim]
+	if old != nil && claim > prev && same(old, r) {
+		r.UID = claim // even when the base line is gone with the message that carried it
+		return old
+	}
+	numbered := a.x.onFile.UIDValidity == a.x.base.UIDValidity && claim > prev && claim <= a.x.base.LastUID
+	if numbered && old == nil && (a.first || claim > a.before.LastUID && a.numberedBySomebody(r)) {
+		r.UID = claim
+		a.believe(r)
+		return nil
+	}
+	if old := known.match(r, prev); old != nil {
+		r.UID = old.UID
+		return old
+	}
+	a.x.base.LastUID++
+	r.UID = a.x.base.LastUID
+	if a.first || !a.m.o.Inbox || claim == r.UID && a.m.mark.ours(r, a.x.base.UIDValidity) {
+		a.believe(r)
+	} else {
+		a.disbelieve(r)
+	}
+	return nil
+}
+
+// numberedBySomebody: by us before a crash, or, in folders and under a base line that no sender can have written, by
+// another server.
+func (a *adoption) numberedBySomebody(r *record) bool {
+	return !a.m.o.Inbox || a.raised || a.m.mark.ours(r, a.x.base.UIDValidity)
+}
+
+// merge carries what is known of a message over to its newly scanned record, flag by flag: what another program
+// changed in the file is adopted, what we have not written yet stays. It reports whether clients see a change.
+func (a *adoption) merge(r, old *record) bool {
+	r.since, r.ModSeq = old.since, old.ModSeq
+	r.bogus = r.bogus || old.bogus && r.onFile.flags == old.onFile.flags && r.onFile.uid == old.onFile.uid
+	ours := old.Flags ^ old.onFile.flags
+	theirs := r.onFile.flags ^ old.onFile.flags
+	if old.bogus && r.bogus {
+		theirs = 0
+	}
+	r.Flags = old.Flags ^ theirs&^ours
+	r.Keywords = old.Keywords
+	if !slices.Equal(r.onFile.keywords, old.onFile.keywords) && slices.Equal(old.Keywords, old.onFile.keywords) {
+		a.x.addKeywords(r.onFile.keywords)
+		r.Keywords = a.x.known(r.onFile.keywords)
+	}
+	return (r.Flags^old.Flags)&^FlagOld != 0 || !slices.Equal(r.Keywords, old.Keywords)
+}
+
+func same(a, b *record) bool { return a.digest == b.digest && a.Size == b.Size }
+
+// memory finds the messages that were known before a scan.
+type memory struct {
+	n      int
+	uid    map[UID]*record
+	digest map[digestKey][]*record // ascending UIDs
+}
+
+type digestKey struct {
+	digest uint64
+	size   int64
+}
+
+func key(r *record) digestKey { return digestKey{r.digest, r.Size} }
+
+func recall(records []record) *memory {
+	k := &memory{n: len(records), uid: make(map[UID]*record, len(records)), digest: make(map[digestKey][]*record, len(records))}
+	for i := range records {
+		r := &records[i]
+		k.uid[r.UID] = r
+		k.digest[key(r)] = append(k.digest[key(r)], r)
+	}
+	return k
+}
+
+func (k *memory) has(r *record) bool { return len(k.digest[key(r)]) > 0 }
+
+func (k *memory) any(records []record) bool {
+	return slices.ContainsFunc(records, func(r record) bool { return k.has(&r) })
+}
+
+// match takes the first known message above prev with the bytes of r.
+func (k *memory) match(r *record, prev UID) *record {
+	list := k.digest[key(r)]
+	for len(list) > 0 && list[0].UID <= prev {
+		list = list[1:]
+	}
+	k.digest[key(r)] = list
+	if len(list) == 0 {
+		return nil
+	}
+	return list[0]
+}
+
+// gone lists the known messages that are not in records.
+func (k *memory) gone(records []record) []UID {
+	still := make(map[UID]bool, len(records))
+	for i := range records {
+		still[records[i].UID] = true
+	}
+	var gone []UID
+	for u := range k.uid {
+		if !still[u] {
+			gone = append(gone, u)
+		}
+	}
+	slices.Sort(gone)
+	return gone
+}
+
+// newValidity gives a UIDVALIDITY above any given before to this mailbox.
+func (m *Mailbox) newValidity() uint32 {
+	return max(uint32(m.o.Now().Unix()), m.index.base.UIDValidity+1)
+}
+
+// known maps the words of an X-Keywords line to the mailbox's list, as UW does: case is ignored, words that the
+// base line does not name are dropped.
+func (x *index) known(words []string) []string {
+	if len(words) == 0 {
+		return nil
+	}
+	var at []int
+	for _, w := range words {
+		if i := x.keyword(w); i >= 0 && !slices.Contains(at, i) {
+			at = append(at, i)
+		}
+	}
+	slices.Sort(at)
+	list := make([]string, len(at))
+	for i, slot := range at {
+		list[i] = x.base.Keywords[slot]
+	}
+	return x.words.list(list)
+}
+
+// keyword is a word's slot in the mailbox's list, -1 when it is not there.
+func (x *index) keyword(w string) int {
+	return slices.IndexFunc(x.base.Keywords, func(k string) bool { return strings.EqualFold(k, w) })
+}
+
+// addKeywords appends words that are not in the list; slots never move (spec: UW keeps bits by position).
+func (x *index) addKeywords(words []string) {
+	list := slices.Clip(x.base.Keywords)
+	for _, w := range words {
+		if x.keyword(w) < 0 && len(list) < maxWords {
+			list = append(list, w)
+			x.base.Keywords = list
+		}
+	}
+}

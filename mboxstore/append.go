@@ -1,0 +1,352 @@
+package mboxstore
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"time"
+
+	"spoold/spool"
+)
+
+// NewMessage is a message on its way into a mailbox.
+type NewMessage struct {
+	Text     io.Reader // RFC 5322, CRLF or LF lines
+	Date     time.Time // INTERNALDATE; zero: now
+	Flags    Flags
+	Keywords []string
+}
+
+const maxNewHeader = 8 << 20 // octets of the header of a message that is added
+
+// item is a message in stored form: all but its status headers, which need a UID, and so the locks.
+type item struct {
+	from     []byte // separator
+	header   []byte // retained lines
+	flags    Flags
+	keywords []string
+	text     int64 // in the spill
+	textLen  int64
+	unclosed bool // the text does not end in LF
+}
+
+// batch is what one command adds: all of it or nothing.
+type batch struct {
+	spill spill
+	items []item
+}
+
+// Append adds messages, all or none, and is durable when it returns. New keywords join the mailbox's list. A missing
+// file is made. It returns UIDVALIDITY and the UIDs in order. Errors: ErrReadOnly, ErrKeyword, ErrTooLarge,
+// spool.ErrLocked, those of the file system and of Text; then nothing has changed.
+func (m *Mailbox) Append(ctx context.Context, msgs []NewMessage) (uidValidity uint32, uids []UID, err error) {
+	b := batch{spill: spill{dir: m.o.State}}
+	defer b.spill.close()
+	for i := range msgs {
+		if err := m.take1(&b, &msgs[i]); err != nil {
+			return 0, nil, err
+		}
+	}
+	return m.add(ctx, &b)
+}
+
+// take1 brings a message into stored form, without any lock.
+func (m *Mailbox) take1(b *batch, n *NewMessage) error {
+	if err := checkKeywords(n.Keywords); err != nil {
+		return err
+	}
+	date := n.Date
+	if date.IsZero() {
+		date = m.o.Now()
+	}
+	sender := m.o.User
+	if sender != "" {
+		sender += "@" + m.o.Hostname
+	}
+	at := b.spill.size
+	split := headerSplitter{rest: &b.spill}
+	w := NewStoredWriter(&split)
+	if _, err := io.Copy(w, n.Text); err != nil {
+		return err
+	}
+	if err := w.Close(); err != nil {
+		return err
+	}
+	b.items = append(b.items, item{
+		from: []byte(FormatFromLine(sender, date)), header: split.lines(),
+		flags: n.Flags &^ FlagOld, keywords: n.Keywords, text: at, textLen: b.spill.size - at,
+	})
+	return nil
+}
+
+// headerSplitter keeps a stored message's header and passes the rest on.
+type headerSplitter struct {
+	header bytes.Buffer
+	done   bool
+	rest   io.Writer
+}
+
+func (s *headerSplitter) Write(p []byte) (int, error) {
+	if s.done {
+		return s.rest.Write(p)
+	}
+	from := max(s.header.Len()-1, 0)
+	s.header.Write(p)
+	end := s.headerEnd(from)
+	if end < 0 {
+		if s.header.Len() > maxNewHeader {
+			return 0, fmt.Errorf("header of more than %d octets: %w", maxNewHeader, ErrTooLarge)
+		}
+		return len(p), nil
+	}
+	s.done = true
+	body := bytes.Clone(s.header.Bytes()[end:])
+	s.header.Truncate(end)
+	if _, err := s.rest.Write(body); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// headerEnd is the offset behind the blank line, -1 when it has not come yet.
+func (s *headerSplitter) headerEnd(from int) int {
+	h := s.header.Bytes()
+	if len(h) > 0 && h[0] == '\n' {
+		return 1
+	}
+	if i := bytes.Index(h[from:], []byte("\n\n")); i >= 0 {
+		return from + i + 2
+	}
+	return -1
+}
+
+// lines is the header without its blank line.
+func (s *headerSplitter) lines() []byte {
+	h := s.header.Bytes()
+	if s.done {
+		h = h[:len(h)-1]
+	}
+	return h
+}
+
+// add writes a batch behind the last message.
+func (m *Mailbox) add(ctx context.Context, b *batch) (uidValidity uint32, uids []UID, err error) {
+	m.op.Lock()
+	defer m.op.Unlock()
+	if m.ReadOnly() {
+		return 0, nil, ErrReadOnly
+	}
+	if len(b.items) == 0 {
+		return m.index.base.UIDValidity, nil, nil
+	}
+	if m.file == nil {
+		if err := m.makeFile(); err != nil {
+			return 0, nil, err
+		}
+	}
+	release, err := m.lock(ctx)
+	if err != nil {
+		return 0, nil, err
+	}
+	if m.file == nil {
+		return 0, nil, fmt.Errorf("%s: %w", m.sp.Path(), fs.ErrNotExist)
+	}
+	err = m.lookLocked()
+	if err == nil && m.ReadOnly() {
+		err = ErrReadOnly
+	}
+	if err == nil {
+		uids, err = m.addLocked(b)
+	}
+	if err = errors.Join(err, release()); err != nil {
+		return 0, nil, err
+	}
+	m.news.tell()
+	m.flush.later(lazy)
+	return m.index.base.UIDValidity, uids, nil
+}
+
+// makeFile creates the missing mailbox file; another program may be faster.
+func (m *Mailbox) makeFile() error {
+	f, err := m.sp.NewFile(0o600)
+	if err == nil {
+		err = f.Close()
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("create %s: %w", m.sp.Path(), err)
+	}
+	return m.reopen()
+}
+
+// addLocked writes the batch under the locks, on an index that is up to date.
+func (m *Mailbox) addLocked(b *batch) ([]UID, error) {
+	if err := m.cutTail(); err != nil {
+		return nil, err
+	}
+	before, err := m.file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	uids, err := m.addBytes(b)
+	if err != nil {
+		return nil, err
+	}
+	err = m.restamp(before, true)
+	m.setMark()
+	return uids, err
+}
+
+// addBytes writes the batch and takes it into the index.
+func (m *Mailbox) addBytes(b *batch) ([]UID, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	x := &m.index
+	for i := range b.items {
+		x.growKeywords(b.items[i].keywords)
+	}
+	open, n := m.stream(b)
+	m.markAhead(x.base.LastUID+UID(len(b.items)), x.end+n)
+	if err := m.journal.append(m.file, x.end, open, n); err != nil {
+		m.stamp = spool.Stamp{}
+		return nil, fmt.Errorf("append to %s: %w", m.sp.Path(), err)
+	}
+	return m.enter(b, x.end+n)
+}
+
+// cutTail removes the NULs that UW leaves behind the last message, so that an append begins where the mail ends.
+func (m *Mailbox) cutTail() error {
+	info, err := m.file.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Size <= m.index.end {
+		return nil
+	}
+	if err := m.writable(); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.journal.rewrite(m.file, &layout{oldSize: info.Size, start: m.index.end, oldTail: info.Size})
+}
+
+// stream gives the bytes to write at the end of the mail, as often as they are asked for, and how many they are.
+func (m *Mailbox) stream(b *batch) (open func() io.Reader, n int64) {
+	x := &m.index
+	parts := []func() io.Reader{bytesReader([]byte(x.glue))}
+	n = int64(len(x.glue))
+	first := x.pseudo == nil && len(x.records) == 0
+	base := x.base
+	base.LastUID += uint32(len(b.items))
+	for i := range b.items {
+		it := &b.items[i]
+		st := StatusBlock{Flags: it.flags, Keywords: x.known(it.keywords), UID: x.base.LastUID + uint32(i) + 1}
+		if first && i == 0 {
+			st.Base = &base
+		}
+		head := append(append(bytes.Clone(it.from), it.header...), statusLines(st, 0)...)
+		head = append(head, '\n')
+		tail := []byte("\n")
+		if it.unclosed {
+			tail = []byte("\n\n")
+		}
+		text := func() io.Reader { return b.spill.reader(it.text, it.textLen) }
+		parts = append(parts, bytesReader(head), text, bytesReader(tail))
+		n += int64(len(head)) + it.textLen + int64(len(tail))
+	}
+	return func() io.Reader {
+		readers := make([]io.Reader, len(parts))
+		for i, part := range parts {
+			readers[i] = part()
+		}
+		return io.MultiReader(readers...)
+	}, n
+}
+
+func bytesReader(b []byte) func() io.Reader {
+	return func() io.Reader { return bytes.NewReader(b) }
+}
+
+// enter takes the written messages into the index. The caller holds mu.
+func (m *Mailbox) enter(b *batch, size int64) ([]UID, error) {
+	x := &m.index
+	empty := x.pseudo == nil && len(x.records) == 0
+	s, err := m.scan(x.end, size)
+	if err != nil {
+		return nil, err
+	}
+	if len(s.records) != len(b.items) {
+		return nil, fmt.Errorf("%s: %d messages written, %d found", m.sp.Path(), len(b.items), len(s.records))
+	}
+	uids := make([]UID, len(s.records))
+	for i := range s.records {
+		r := &s.records[i]
+		x.base.LastUID++
+		r.UID, r.Flags, r.Keywords = x.base.LastUID, r.onFile.flags, x.known(r.onFile.keywords)
+		r.onFile.keywords = r.Keywords
+		uids[i] = r.UID
+	}
+	x.bump(cameOrChanged, uids...)
+	for i := range s.records {
+		s.records[i].since, s.records[i].ModSeq = x.modseq, x.modseq
+	}
+	if empty {
+		x.onFile = x.base
+	}
+	x.setRecords(append(x.records[:len(x.records):len(x.records)], s.records...))
+	x.setEnd(s)
+	return uids, nil
+}
+
+// CopyTo appends copies of the messages of uids that still exist to dst, which may be m itself: separator, header
+// and text byte for byte, flags and keywords by name. It returns dst's UIDVALIDITY and the UIDs of originals and copies, pairwise.
+// Errors: as Append, and those of reading; then dst is as it was.
+func (m *Mailbox) CopyTo(ctx context.Context, dst *Mailbox, uids []UID) (uidValidity uint32, from, to []UID, err error) {
+	b := batch{spill: spill{dir: dst.o.State}}
+	defer b.spill.close()
+	for _, u := range uids {
+		err := m.copyOut(ctx, &b, u)
+		if errors.Is(err, ErrExpunged) {
+			continue
+		}
+		if err != nil {
+			return 0, nil, nil, err
+		}
+		from = append(from, u)
+	}
+	uidValidity, to, err = dst.add(ctx, &b)
+	if err != nil {
+		return 0, nil, nil, err
+	}
+	return uidValidity, from, to, nil
+}
+
+// copyOut reads one message as it is stored.
+func (m *Mailbox) copyOut(ctx context.Context, b *batch, uid UID) error {
+	var rec record
+	var raw []byte
+	err := m.stable(ctx, uid, func(r *record) (err error) {
+		rec = *r
+		raw, err = m.read(raw, r.off, r.end)
+		if err == nil && !m.isHeader(raw[r.fromLen:r.body()-r.off], r) {
+			err = errMoved
+		}
+		return err
+	})
+	if err != nil {
+		return m.readError(uid, err)
+	}
+	header := raw[rec.fromLen : rec.body()-rec.off]
+	text := raw[rec.body()-rec.off:]
+	it := item{
+		from: bytes.Clone(raw[:rec.fromLen]), header: AppendRetained(nil, header),
+		flags: rec.Flags &^ FlagOld, keywords: rec.Keywords, text: b.spill.size, textLen: int64(len(text)),
+		unclosed: len(text) > 0 && text[len(text)-1] != '\n',
+	}
+	_, err = b.spill.Write(text)
+	b.items = append(b.items, it)
+	return err
+}

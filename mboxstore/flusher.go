@@ -1,0 +1,205 @@
+package mboxstore
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"spoold/spool"
+)
+
+// urgency says how long a pending change may wait for the file.
+type urgency int
+
+const (
+	lazy urgency = iota // UIDs and \Recent: durable elsewhere, or nobody's loss
+	soon                // flags: Options.FlushDelay
+)
+
+const (
+	idleBeforeMove = 3 * time.Second  // quiet time before many bytes are moved
+	longestWait    = 15 * time.Second // but flags do not wait longer
+	lazyFactor     = 2                // lazy changes wait so many flush delays
+	longestRetry   = 30 * time.Second
+)
+
+// flusher writes a mailbox's pending changes in the background. At most one timer runs at a time.
+type flusher struct {
+	m *Mailbox
+
+	mu       sync.Mutex
+	timer    *time.Timer
+	due      time.Time
+	since    time.Time // of the oldest change that waits
+	touchDue time.Time
+	suspect  bool // a recheck is due
+	failures int
+	stopped  bool
+	running  sync.WaitGroup
+}
+
+func (f *flusher) init(m *Mailbox) { f.m = m }
+
+// later asks for a flush after the delay that its urgency allows.
+func (f *flusher) later(u urgency) {
+	delay := f.m.o.FlushDelay
+	if u == lazy {
+		delay *= lazyFactor
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.since.IsZero() {
+		f.since = time.Now()
+	}
+	f.wakeAt(time.Now().Add(delay))
+}
+
+// touchAt asks for the file's mtime to be set once that second has begun.
+func (f *flusher) touchAt(t time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.touchDue = t
+	f.wakeAt(t)
+}
+
+// recheckLater asks for a recheck in a quiet moment.
+func (f *flusher) recheckLater() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.suspect = true
+	f.wakeAt(time.Now().Add(recheckPause))
+}
+
+// wakeAt makes the timer fire at t, or earlier when it was to. The caller holds mu.
+func (f *flusher) wakeAt(t time.Time) {
+	if f.stopped || !f.due.IsZero() && !t.Before(f.due) {
+		return
+	}
+	if f.timer != nil {
+		f.timer.Stop()
+	}
+	f.due = t
+	f.timer = time.AfterFunc(time.Until(t), f.run)
+}
+
+// stop ends the background work and waits for what is under way.
+func (f *flusher) stop() {
+	f.mu.Lock()
+	f.stopped = true
+	if f.timer != nil {
+		f.timer.Stop()
+	}
+	f.mu.Unlock()
+	f.running.Wait()
+}
+
+// start takes note that a run begins; false when the mailbox is closing.
+func (f *flusher) start() (since time.Time, touch, ok bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.due = time.Time{}
+	if f.stopped {
+		return since, false, false
+	}
+	f.running.Add(1)
+	touch = !f.touchDue.IsZero() && !time.Now().Before(f.touchDue)
+	if touch {
+		f.touchDue = time.Time{}
+	}
+	return f.since, touch, true
+}
+
+func (f *flusher) run() {
+	since, touch, ok := f.start()
+	if !ok {
+		return
+	}
+	defer f.running.Done()
+	ctx, cancel := context.WithTimeout(context.Background(), longestRetry)
+	defer cancel()
+	if wait := f.m.mayWait(since); wait > 0 {
+		f.again(wait, since)
+		return
+	}
+	err := f.m.writePending(ctx, false)
+	if err == nil && touch {
+		err = f.m.touch(ctx)
+	}
+	if err == nil {
+		err = f.recheck(ctx)
+	}
+	f.done(err)
+}
+
+// recheck does a due recheck when the mailbox is quiet.
+func (f *flusher) recheck(ctx context.Context) error {
+	f.mu.Lock()
+	due := f.suspect && time.Since(f.m.lastUse()) >= recheckPause
+	f.mu.Unlock()
+	if !due {
+		return nil
+	}
+	done, err := f.m.recheck(ctx)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.suspect = !done
+	return err
+}
+
+// again puts the run off.
+func (f *flusher) again(wait time.Duration, since time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.since = since
+	f.wakeAt(time.Now().Add(wait))
+}
+
+// done retries what failed, later and later.
+func (f *flusher) done(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.since = time.Time{}
+	if err == nil || errors.Is(err, ErrReadOnly) {
+		f.failures = 0
+		if !f.touchDue.IsZero() {
+			f.wakeAt(f.touchDue)
+		}
+		if f.suspect {
+			f.wakeAt(time.Now().Add(recheckPause))
+		}
+		return
+	}
+	f.failures++
+	if !errors.Is(err, ErrInUse) && !errors.Is(err, spool.ErrLocked) || f.failures == 10 {
+		f.m.log.Warn("pending changes not written", "err", err)
+	}
+	f.since = time.Now()
+	f.wakeAt(time.Now().Add(min(f.m.o.FlushDelay<<min(f.failures, 10), longestRetry)))
+}
+
+// mayWait tells how much longer a write that moves many bytes should wait for a quiet moment.
+func (m *Mailbox) mayWait(since time.Time) time.Duration {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if time.Since(since) > longestWait || m.index.estimateMove() < m.o.BigMove {
+		return 0
+	}
+	if idle := time.Since(m.lastUse()); idle < idleBeforeMove {
+		return idleBeforeMove - idle
+	}
+	return 0
+}
+
+// estimateMove guesses how many octets a flush would move: all behind the first header that has no room.
+func (x *index) estimateMove() int64 {
+	for i := range x.records {
+		if r := &x.records[i]; r.pending() && (r.intLen == 0 || r.onFile.uid == 0) {
+			return x.end - r.off
+		}
+	}
+	if x.onFile.UIDValidity == 0 {
+		return x.end
+	}
+	return 0
+}

@@ -1,0 +1,241 @@
+package mboxstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"spoold/spool"
+)
+
+// Refresh looks at the file and adopts what other programs did to it. It costs one stat when nothing changed. When
+// others keep the locks longer than Options.LookWait, it goes on with what is known, without an error.
+func (m *Mailbox) Refresh(ctx context.Context) error {
+	m.use()
+	if m.unchanged() {
+		return nil
+	}
+	m.op.Lock()
+	defer m.op.Unlock()
+	if m.closed || m.unchanged() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, m.o.LookWait)
+	defer cancel()
+	err := m.look(ctx)
+	if errors.Is(err, spool.ErrLocked) {
+		m.log.Info("mailbox busy, not looked at", "err", err)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look at %s: %w", m.sp.Path(), err)
+	}
+	return nil
+}
+
+// unchanged asks by name, so that a file put in place of ours is noticed.
+func (m *Mailbox) unchanged() bool {
+	info, err := m.sp.Stat()
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if errors.Is(err, fs.ErrNotExist) {
+		return m.file == nil
+	}
+	return err == nil && m.file != nil && info.Stamp() == m.stamp
+}
+
+// look brings the index up to date with the file. The caller holds op.
+func (m *Mailbox) look(ctx context.Context) error {
+	release, err := m.lock(ctx)
+	if err != nil {
+		return err
+	}
+	if m.file == nil {
+		return m.adoptEmpty()
+	}
+	return errors.Join(m.lookLocked(), release())
+}
+
+// lock takes the file's locks: exclusive ones where we may write, since only they keep out a delivery that uses a
+// single method (store.md §5.5). It opens the file anew when it was replaced. A missing file needs no lock; then
+// m.file is nil. The caller holds op.
+func (m *Mailbox) lock(ctx context.Context) (release func() error, err error) {
+	nothing := func() error { return nil }
+	for range 5 {
+		if m.file == nil {
+			if err := m.reopen(); err != nil || m.file == nil {
+				return nothing, err
+			}
+		}
+		mode := spool.Shared
+		if m.write {
+			mode = spool.Exclusive
+		}
+		release, err := m.sp.Lock(ctx, m.file, mode)
+		switch {
+		case err == nil:
+			return release, nil
+		case errors.Is(err, spool.ErrReplaced), errors.Is(err, fs.ErrNotExist):
+			m.forgetFile()
+		default:
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("%s keeps being replaced: %w", m.sp.Path(), spool.ErrReplaced)
+}
+
+func (m *Mailbox) reopen() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.openFile()
+}
+
+func (m *Mailbox) forgetFile() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.closeFile()
+	m.stamp = spool.Stamp{}
+}
+
+// lookLocked is look with the file open and the locks held.
+func (m *Mailbox) lookLocked() error {
+	if err := m.replay(); err != nil {
+		return err
+	}
+	info, err := m.file.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Stamp() == m.stamp && m.index.base.UIDValidity != 0 {
+		return nil
+	}
+	s, err := m.scanNews(info)
+	if err != nil {
+		return err
+	}
+	return m.adopt(s, info.Stamp())
+}
+
+// scanNews reads what is not known of the file: only its tail when what was known still stands.
+func (m *Mailbox) scanNews(info spool.Info) (*scanned, error) {
+	x := &m.index
+	grown := info.Dev == m.stamp.Dev && info.Ino == m.stamp.Ino && info.Size >= x.end
+	if grown && x.base.UIDValidity != 0 && x.end > 0 && x.resume == x.end && m.endsStand() {
+		s, err := m.scan(x.end, info.Size)
+		if err == nil {
+			s.tail = true
+			return s, nil
+		}
+		if !errors.As(err, new(*FormatError)) {
+			return nil, err
+		}
+	}
+	return m.scan(0, info.Size)
+}
+
+// endsStand reports whether the first and the last known message, and the pseudo message, are where they were.
+func (m *Mailbox) endsStand() bool {
+	x := &m.index
+	check := []*record{}
+	if x.pseudo != nil {
+		check = append(check, x.pseudo)
+	}
+	if n := len(x.records); n > 0 {
+		check = append(check, &x.records[0], &x.records[n-1])
+	}
+	for _, r := range check {
+		if !m.stands(r) {
+			return false
+		}
+	}
+	return len(check) > 0
+}
+
+// stands reports whether a message's separator and header are still where the index says.
+func (m *Mailbox) stands(r *record) bool {
+	b := make([]byte, int(r.fromLen)+int(r.hdrLen))
+	if _, err := m.file.ReadAt(b, r.off); err != nil {
+		return false
+	}
+	if _, ok := ParseFromLine(b[:r.fromLen]); !ok {
+		return false
+	}
+	h := ParseHeader(b[r.fromLen:])
+	return h.Digest == r.digest && sameStatus(&h.Status, r)
+}
+
+func sameStatus(s *StatusBlock, r *record) bool {
+	return s.Flags == r.onFile.flags && s.UID == r.onFile.uid
+}
+
+// scanned is what one pass over the file, or its tail, found.
+type scanned struct {
+	records []record // UID is not set; onFile says what the headers claim
+	base    *Base    // of the pseudo message or the first message
+	pseudo  *record
+	end     int64
+	resume  int64
+	glue    string
+	tail    bool // only bytes behind the known end were read
+}
+
+// scan reads the messages from off to size.
+func (m *Mailbox) scan(off, size int64) (*scanned, error) {
+	s := &scanned{end: size, resume: size}
+	if size == off {
+		s.glue = m.index.glue
+		return s, nil
+	}
+	end, err := Scan(m.file, off, size, func(sp Span) error {
+		m.take(s, &sp, off == 0)
+		return nil
+	})
+	if fe := (*FormatError)(nil); errors.As(err, &fe) {
+		fe.Path = m.sp.Path()
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.end, s.resume, s.glue = end.Off, end.Resume, end.Glue
+	return s, nil
+}
+
+// take adds one span. Only the first message of the file may be a pseudo message or carry the base.
+func (m *Mailbox) take(s *scanned, sp *Span, fromStart bool) {
+	first := fromStart && len(s.records) == 0 && s.pseudo == nil
+	r := newRecord(sp, &m.index.words)
+	if first && sp.Header.Status.Base != nil && (!sp.Header.Status.Pseudo || sp.Pseudo) {
+		b := *sp.Header.Status.Base
+		s.base = &b
+	}
+	if first && sp.Pseudo {
+		s.pseudo = &r
+		return
+	}
+	r.bogus = r.bogus || !first && sp.Header.Status.Base != nil
+	s.records = append(s.records, r)
+}
+
+func newRecord(sp *Span, words *interner) record {
+	h := &sp.Header
+	r := record{
+		off: sp.Off, end: sp.End, fromLen: sp.FromLen, hdrLen: sp.HeaderLen,
+		digest: h.Digest, blank: h.HasBlank,
+		intOff: int32(h.InternalStart), intLen: int32(h.InternalEnd - h.InternalStart), split: !h.Contiguous,
+	}
+	r.Size, r.HeaderSize = sp.ServedSize, h.ServedSize
+	t, _ := sp.From.Time(nil)
+	_, zone := t.Zone()
+	r.date, r.zone = t.Unix(), int16(zone/60)
+	r.onFile = fileState{flags: h.Status.Flags, keywords: words.list(h.Status.Keywords)}
+	if !h.Status.UIDDup {
+		r.onFile.uid = h.Status.UID
+	}
+	return r
+}
+
+// adoptEmpty takes a missing file as an empty mailbox that keeps its UIDVALIDITY.
+func (m *Mailbox) adoptEmpty() error {
+	return m.adopt(&scanned{}, spool.Stamp{})
+}

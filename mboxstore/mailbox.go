@@ -1,0 +1,208 @@
+package mboxstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"spoold/spool"
+)
+
+// UID is a message's unique identifier (RFC 9051 §2.3.1.1): nonzero, ascending in a mailbox, never used twice.
+type UID = uint32
+
+// Spool is what a Mailbox needs of the operating system for its one file. *spool.Box is the real one.
+type Spool interface {
+	Path() string
+	Open(write bool) (spool.File, error)
+	Stat() (spool.Info, error)
+	Lock(ctx context.Context, f spool.File, mode spool.LockMode) (release func() error, err error)
+	System
+}
+
+// System is the smaller part of Spool: what only exists on a host with other programs.
+type System interface {
+	SessionHeld() (bool, error)
+	SetTimes(f spool.File, atime, mtime time.Time) error
+	NewFile(perm fs.FileMode) (spool.File, error)
+}
+
+// Options says how a mailbox is to be served. The zero value is a folder without state directory.
+type Options struct {
+	Inbox    bool      // bytes delivered since the last look are not believed (architecture §4.7)
+	ReadOnly bool      // nothing is ever written to the file
+	State    spool.Dir // the user's state directory; nil: no journal, so no rewriting
+	Hostname string    // in the pseudo message and From_ lines; "" is "localhost"
+	User     string    // sender of From_ lines of appended messages; "" is "MAILER-DAEMON"
+
+	FlushDelay time.Duration // from a flag change to the file; 0 is 500 ms
+	BigMove    int64         // more bytes than this move only when the mailbox is idle; 0 is 4 MiB
+	LookWait   time.Duration // how long Refresh waits for the locks before it goes on with what it knows; 0 is 2 s
+	Now        func() time.Time
+	Log        *slog.Logger
+}
+
+func (o *Options) setDefaults() {
+	if o.Hostname == "" {
+		o.Hostname = "localhost"
+	}
+	if o.FlushDelay == 0 {
+		o.FlushDelay = 500 * time.Millisecond
+	}
+	if o.BigMove == 0 {
+		o.BigMove = 4 << 20
+	}
+	if o.LookWait == 0 {
+		o.LookWait = 2 * time.Second
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+}
+
+// A Mailbox is the index of one mailbox file, shared by all sessions that have it open. Its methods are safe for
+// concurrent use. None of them holds a file lock when it returns.
+//
+// op serialises whoever locks and changes the file; mu guards the index below it and is held for reading while bytes
+// are read at offsets that the index gave, so that no rewrite of our own moves them in between.
+type Mailbox struct {
+	sp      Spool
+	o       Options
+	log     *slog.Logger
+	journal *journal
+
+	op         sync.Mutex
+	mu         sync.RWMutex
+	file       spool.File // nil while the file does not exist
+	write      bool       // file is open for writing
+	stamp      spool.Stamp
+	index      index
+	mark       mark
+	markSynced bool       // mark is durable
+	markFile   spool.File // nil until there is a mark
+	damaged    error      // not nil: a journal could not be replayed; served read-only
+	closed     bool
+	buffers    sync.Pool    // *[]byte, for stored bytes
+	used       atomic.Int64 // when somebody last asked for something, ns since 1970
+	waiting    atomic.Bool  // flags that the file does not have yet
+	unsynced   bool         // written in place, not yet durable; guarded by op
+	news       news
+	flush      flusher
+}
+
+// Open reads the index of the mailbox at sp: from the state directory's cache when the file has not changed since,
+// else from the file. A missing file is an empty mailbox. Errors: *FormatError when it is no mbox file,
+// those of spool.Box.Open and Lock.
+func Open(ctx context.Context, sp Spool, o Options) (*Mailbox, error) {
+	o.setDefaults()
+	m := &Mailbox{sp: sp, o: o, log: o.Log.With("mailbox", sp.Path())}
+	m.flush.init(m)
+	if err := m.openJournal(); err != nil {
+		return nil, err
+	}
+	m.op.Lock()
+	defer m.op.Unlock()
+	if err := m.openFile(); err != nil {
+		return nil, err
+	}
+	m.loadCache()
+	if err := m.loadMark(); err != nil {
+		m.log.Warn("mailbox", "err", err)
+	}
+	if err := m.look(ctx); err != nil {
+		m.closeFile()
+		return nil, fmt.Errorf("open %s: %w", sp.Path(), err)
+	}
+	m.flush.later(lazy)
+	return m, nil
+}
+
+// openFile opens the file for writing where that is allowed, else for reading; a missing one leaves m.file nil.
+func (m *Mailbox) openFile() error {
+	var err error
+	if !m.o.ReadOnly {
+		m.file, err = m.sp.Open(true)
+		m.write = err == nil
+		if err == nil || errors.Is(err, fs.ErrNotExist) {
+			return ignoreMissing(err)
+		}
+		if !errors.Is(err, fs.ErrPermission) && !errors.Is(err, syscall.EROFS) {
+			return err
+		}
+	}
+	m.write = false
+	m.file, err = m.sp.Open(false)
+	return ignoreMissing(err)
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+func (m *Mailbox) closeFile() {
+	if m.file != nil {
+		if err := m.file.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
+			m.log.Warn("mailbox close", "err", err)
+		}
+		m.file = nil
+	}
+}
+
+// Close writes what is pending and lets go of the file. The Mailbox may not be used afterwards.
+// What could not be written stays in the state directory.
+func (m *Mailbox) Close(ctx context.Context) error {
+	err := m.Flush(ctx)
+	m.flush.stop()
+	m.op.Lock()
+	defer m.op.Unlock()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return nil
+	}
+	m.closed = true
+	if cerr := m.saveCache(err != nil); cerr != nil {
+		m.log.Warn("index cache", "err", cerr)
+	}
+	m.closeFile()
+	if m.markFile != nil {
+		err = errors.Join(err, m.markFile.Close())
+	}
+	return err
+}
+
+// ReadOnly reports whether changes are refused: by option, by the file's mode, or because a journal waits for repair.
+func (m *Mailbox) ReadOnly() bool {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.readOnly()
+}
+
+func (m *Mailbox) readOnly() bool {
+	return m.o.ReadOnly || m.damaged != nil || m.file != nil && !m.write
+}
+
+// Damaged is the reason why a journal could not be replayed, nil when all is well.
+func (m *Mailbox) Damaged() error {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.damaged
+}
+
+// use notes that somebody is at work in the mailbox; big moves wait for a pause.
+func (m *Mailbox) use() { m.used.Store(time.Now().UnixNano()) }
+
+func (m *Mailbox) lastUse() time.Time { return time.Unix(0, m.used.Load()) }

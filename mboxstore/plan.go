@@ -1,0 +1,475 @@
+package mboxstore
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"slices"
+)
+
+// Planning a write.
+//
+// A plan says how the file has to change so that it holds what the index holds: status headers that say what clients
+// were told, and none of the messages that are to go. It is made in one walk over the index, in file order:
+//
+//   - The internal lines of a message are replaced where they stand, padded with blanks to the octet, when they are in
+//     one run and the new ones fit. This is the usual case, and moves nothing: an edit.
+//   - Else the retained lines move up within the header and UW's block goes to its end; an edit too, when it fits.
+//   - Else the header grows with UW's padding, and all that follows moves: from here on the plan is a layout.
+//   - Of the text nothing is ever changed. One blank line after it is kept; what else stands before the next separator
+//     (NULs, blank lines that came with a delivery) belongs to no message, and is dropped where the plan moves bytes.
+//
+// The base line (UIDVALIDITY, last UID, keywords) is in the pseudo message when there is one, else in the first
+// message that stays; when none stays, a pseudo message is written.
+
+// closingRoom is how many octets before a separator are looked at; a line end there may have several CRs.
+const closingRoom = 64
+
+// spareFirst is how many blanks the block that carries the base line gets beyond its words, so that a new keyword
+// does not move the whole file.
+const spareFirst = 240
+
+// plan is a change of the file and the index that is true after it.
+type plan struct {
+	edits   []edit   // in place; they come before all bytes that layout moves
+	layout  *layout  // nil: nothing moves
+	records []record // all of them; or, when inPlace, only those that changed
+	inPlace bool
+	pseudo  *record
+	base    Base
+	end     int64
+}
+
+func (p *plan) empty() bool { return len(p.edits) == 0 && p.layout == nil }
+
+// moved is how many octets of the file a plan has to write anew.
+func (p *plan) moved() int64 {
+	if p.layout == nil {
+		return 0
+	}
+	return p.layout.newSize() - p.layout.start
+}
+
+// planner makes one plan.
+type planner struct {
+	x      *index
+	file   io.ReaderAt
+	size   int64 // of the file
+	pseudo func(Base) []byte
+	out    emitter
+	p      plan
+	buf    []byte
+}
+
+// makePlan plans to write all that is pending, without the messages in gone. size is that of the file.
+func makePlan(x *index, file io.ReaderAt, size int64, gone map[UID]bool, pseudo func(Base) []byte) (*plan, error) {
+	w := planner{x: x, file: file, size: size, pseudo: pseudo}
+	w.p.base = x.base
+	if len(gone) == 0 {
+		if fits, err := w.planInPlace(); err != nil || fits {
+			return &w.p, err
+		}
+		w.p.records, w.p.inPlace, w.out = nil, false, emitter{}
+	}
+	w.p.records = make([]record, 0, len(x.records)-len(gone))
+	if err := w.planPseudo(len(gone) > 0 && len(gone) == len(x.records)); err != nil {
+		return nil, err
+	}
+	for i := range x.records {
+		r := &x.records[i]
+		if gone[r.UID] {
+			continue
+		}
+		if err := w.planMessage(i, *r); err != nil {
+			return nil, fmt.Errorf("message %d at offset %d: %w", r.UID, r.off, err)
+		}
+	}
+	w.finish()
+	return &w.p, nil
+}
+
+// planInPlace plans the usual case without a walk over the whole mailbox: every message with something pending has
+// room for it. It reports whether that is so.
+func (w *planner) planInPlace() (bool, error) {
+	w.p.inPlace, w.p.pseudo = true, w.x.pseudo
+	if w.x.pseudo != nil && w.x.baseStale() {
+		if fits, err := w.editPseudo(); err != nil || !fits {
+			w.p.inPlace = false
+			return false, err
+		}
+	}
+	for i := range w.x.records {
+		r := &w.x.records[i]
+		carries := i == 0 && w.x.pseudo == nil
+		if !r.pending() && !(carries && w.x.baseStale()) {
+			continue
+		}
+		if fits, err := w.editHeader(*r, carries); err != nil || !fits {
+			w.p.inPlace = false
+			return false, err
+		}
+	}
+	w.p.edits = w.out.edits
+	w.out = emitter{}
+	return true, nil
+}
+
+// editPseudo brings the base line of the pseudo message up to date when its length stays.
+func (w *planner) editPseudo() (fits bool, err error) {
+	r := *w.x.pseudo
+	b, err := w.readHeader(&r)
+	if err != nil {
+		return false, fmt.Errorf("pseudo message: %w", err)
+	}
+	with := replaceBaseLine(b, w.x.base)
+	if len(with) != len(b) {
+		return false, nil
+	}
+	w.out.dst = r.header()
+	w.out.replace(r.header(), b, with)
+	return true, nil
+}
+
+// editHeader replaces status headers that have room.
+func (w *planner) editHeader(r record, carries bool) (fits bool, err error) {
+	if r.intLen == 0 && !r.split {
+		return false, nil
+	}
+	h, err := w.readHeader(&r)
+	if err != nil {
+		return false, fmt.Errorf("message %d at offset %d: %w", r.UID, r.off, err)
+	}
+	n := w.replaceStatus(h, &r, carries)
+	if int64(len(n.with)) != n.old {
+		return false, nil
+	}
+	w.out.dst = r.header() + n.at
+	w.out.replace(w.out.dst, h[n.at:n.at+n.old], n.with)
+	r.rewritten(n)
+	w.p.records = append(w.p.records, r)
+	return true, nil
+}
+
+// planPseudo keeps the pseudo message with the base line brought up to date, or makes one for an emptied mailbox.
+func (w *planner) planPseudo(emptied bool) error {
+	switch old := w.x.pseudo; {
+	case old != nil:
+		r := *old
+		b, err := w.readHeader(&r)
+		if err != nil {
+			return err
+		}
+		w.place(&r, func() {
+			w.out.replace(r.header(), b, replaceBaseLine(b, w.x.base))
+		})
+		r.hdrLen = int32(w.out.at() - r.off - int64(r.fromLen))
+		w.placeText(old, &r, w.nextOff(0))
+		w.p.pseudo = &r
+	case emptied:
+		r, b, err := newPseudo(w.x.base, w.pseudo)
+		if err != nil {
+			return err
+		}
+		w.out.literal(b)
+		w.p.pseudo = r
+	}
+	return nil
+}
+
+// newPseudo makes a pseudo message for the beginning of the file.
+func newPseudo(b Base, text func(Base) []byte) (*record, []byte, error) {
+	raw := text(b)
+	var r record
+	_, err := Scan(bytes.NewReader(raw), 0, int64(len(raw)), func(sp Span) error {
+		r = newRecord(&sp, &interner{})
+		return nil
+	})
+	return &r, raw, err
+}
+
+// nextOff is where message i, or the end of the mail, is in the old file.
+func (w *planner) nextOff(i int) int64 {
+	if i < len(w.x.records) {
+		return w.x.records[i].off
+	}
+	return w.x.end
+}
+
+// replaceBaseLine gives a pseudo message's header with the numbers and keywords of b.
+func replaceBaseLine(header []byte, b Base) []byte {
+	const name = "X-IMAP:"
+	at := 0
+	if !bytes.HasPrefix(header, []byte(name)) {
+		if at = bytes.Index(header, []byte("\n"+name)) + 1; at == 0 {
+			return header
+		}
+	}
+	end := at + bytes.IndexByte(header[at:], '\n')
+	line := fmt.Appendf(nil, "%s %010d %010d", name, b.UIDValidity, b.LastUID)
+	line = appendKeywords(line, b.Keywords)
+	if end > at && header[end-1] == '\r' {
+		end--
+	}
+	return slices.Concat(header[:at], line, header[end:])
+}
+
+// planMessage writes one message that stays.
+func (w *planner) planMessage(i int, r record) error {
+	old := r
+	carries := w.p.pseudo == nil && len(w.p.records) == 0
+	stale := carries && (i > 0 || w.x.baseStale())
+	var err error
+	w.place(&r, func() {
+		if stale || r.pending() {
+			err = w.planHeader(&r, carries)
+			return
+		}
+		w.out.copy(r.header(), r.body())
+	})
+	if err != nil {
+		return err
+	}
+	w.placeText(&old, &r, w.nextOff(i+1))
+	w.p.records = append(w.p.records, r)
+	return nil
+}
+
+// place writes the separator and, by header, the header of r, and moves r to where it comes to stand. The offsets
+// that header sees are the old ones.
+func (w *planner) place(r *record, header func()) {
+	to := w.out.at()
+	w.out.copy(r.off, r.header())
+	header()
+	r.off = to
+}
+
+// placeText copies the text, and what closes it before the next separator, which stands at next.
+func (w *planner) placeText(old, r *record, next int64) {
+	w.out.copy(old.body(), old.end)
+	r.end = w.out.at()
+	w.out.copy(old.end, old.end+w.closing(old, next))
+}
+
+// closing is how many octets between a text and the next separator stay: the line end that the text itself may lack,
+// and one blank line. A single octet is one of the two.
+func (w *planner) closing(r *record, next int64) int64 {
+	gap := next - r.end
+	if gap <= 1 {
+		return max(gap, 0)
+	}
+	b := make([]byte, min(gap, closingRoom)+1)
+	if _, err := w.file.ReadAt(b, r.end-1); err != nil {
+		return gap
+	}
+	n := int64(0)
+	if b[0] != '\n' {
+		n = lineEnd(b[1:])
+	}
+	return n + lineEnd(b[1+n:])
+}
+
+// lineEnd is the length of the line end that b begins with, CRs and an LF; 0 when it does not.
+func lineEnd(b []byte) int64 {
+	i := 0
+	for i < len(b) && b[i] == '\r' {
+		i++
+	}
+	if i < len(b) && b[i] == '\n' {
+		return int64(i) + 1
+	}
+	return 0
+}
+
+// planHeader writes the header of r with status headers that say what the index says.
+func (w *planner) planHeader(r *record, carries bool) error {
+	h, err := w.readHeader(r)
+	if err != nil {
+		return err
+	}
+	n := w.replaceStatus(h, r, carries)
+	w.out.copy(r.header(), r.header()+n.at)
+	w.out.replace(r.header()+n.at, h[n.at:n.at+n.old], n.with)
+	w.out.copy(r.header()+n.at+n.old, r.body())
+	r.rewritten(n)
+	return nil
+}
+
+// rewritten notes that the header says now what the index says.
+func (r *record) rewritten(n headerEdit) {
+	r.hdrLen += int32(int64(len(n.with)) - n.old)
+	r.intOff, r.intLen, r.split, r.blank = n.intOff, n.intLen, false, true
+	r.onFile = fileState{flags: r.Flags, keywords: r.Keywords, uid: r.UID}
+	r.bogus = false
+}
+
+// headerEdit replaces old octets of a header at an offset.
+type headerEdit struct {
+	at, old        int64
+	with           []byte
+	intOff, intLen int32
+}
+
+// replaceStatus makes the header say what the index says, in place where it fits.
+func (w *planner) replaceStatus(h []byte, r *record, carries bool) headerEdit {
+	st := StatusBlock{Flags: r.Flags, Keywords: r.Keywords, UID: r.UID}
+	if carries {
+		b := w.x.base
+		st.Base = &b
+	}
+	if r.blank && !r.split {
+		at, n := int(r.intOff), int(r.intLen)
+		if n == 0 {
+			at = len(h) - blankLen(h)
+		}
+		lines := statusLines(st, n)
+		return headerEdit{at: int64(at), old: int64(n), with: lines, intOff: int32(at), intLen: int32(len(lines))}
+	}
+	with := AppendRetained(nil, h)
+	off := len(with)
+	lines := statusLines(st, len(h)-off-1)
+	with = append(append(with, lines...), '\n')
+	return headerEdit{old: int64(len(h)), with: with, intOff: int32(off), intLen: int32(len(lines))}
+}
+
+func blankLen(h []byte) int {
+	if bytes.HasSuffix(h, []byte("\r\n")) {
+		return 2
+	}
+	return 1
+}
+
+// statusLines makes UW's block, without its blank line, of exactly room octets when it fits.
+func statusLines(st StatusBlock, room int) []byte {
+	least := AppendStatusBlock(nil, st, 0)
+	least = least[:len(least)-1]
+	if pad := room - len(least); pad >= 0 {
+		return trimBlank(AppendStatusBlock(nil, st, pad))
+	}
+	b := trimBlank(AppendStatusBlock(nil, st, -1))
+	if st.Base != nil && len(b)-len(least) < spareFirst {
+		b = trimBlank(AppendStatusBlock(nil, st, spareFirst))
+	}
+	return b
+}
+
+func trimBlank(block []byte) []byte { return block[:len(block)-1] }
+
+// readHeader reads the header of r and verifies that it is the one that the index knows (promise 6).
+func (w *planner) readHeader(r *record) ([]byte, error) {
+	n := int(r.fromLen) + int(r.hdrLen)
+	if cap(w.buf) < n {
+		w.buf = make([]byte, n+n/2)
+	}
+	b := w.buf[:n]
+	if _, err := w.file.ReadAt(b, r.off); err != nil {
+		return nil, err
+	}
+	if _, ok := ParseFromLine(b[:r.fromLen]); !ok {
+		return nil, errMoved
+	}
+	h := ParseHeader(b[r.fromLen:])
+	if h.Digest != r.digest || !sameStatus(&h.Status, r) {
+		return nil, errMoved
+	}
+	return b[r.fromLen:], nil
+}
+
+// finish closes the layout when anything moved or is cut off.
+func (w *planner) finish() {
+	w.p.edits = w.out.edits
+	w.p.end = w.out.at()
+	if !w.out.moved && w.out.at() >= w.size {
+		return
+	}
+	if !w.out.moved && !w.cutsMail() {
+		return // NULs or blank lines at the end: not worth a rewrite of their own
+	}
+	w.p.layout = &layout{oldSize: w.size, start: w.out.start(), segs: w.out.segs, oldTail: w.size}
+}
+
+// cutsMail reports whether the plan ends before the last message of the file does.
+func (w *planner) cutsMail() bool {
+	n := len(w.x.records)
+	return n > 0 && w.x.records[n-1].end > w.out.at()
+}
+
+// baseStale reports whether the file's base line does not say what the index says.
+func (x *index) baseStale() bool {
+	a, b := x.onFile, x.base
+	return a.UIDValidity != b.UIDValidity || a.LastUID != b.LastUID || !slices.Equal(a.Keywords, b.Keywords)
+}
+
+// emitter collects the new file from left to right. As long as nothing has moved, replacements are edits in place.
+type emitter struct {
+	edits []edit
+	segs  []segment
+	dst   int64
+	from  int64 // where moving began
+	moved bool
+}
+
+func (e *emitter) at() int64 { return e.dst }
+
+func (e *emitter) start() int64 {
+	if e.moved {
+		return e.from
+	}
+	return e.dst
+}
+
+func (e *emitter) move() {
+	if !e.moved {
+		e.moved, e.from = true, e.dst
+	}
+}
+
+// copy takes the old bytes [from, to).
+func (e *emitter) copy(from, to int64) {
+	if to <= from {
+		return
+	}
+	if from != e.dst {
+		e.move()
+	}
+	if e.moved {
+		if n := len(e.segs); n > 0 && e.segs[n-1].lit == nil && e.segs[n-1].src+e.segs[n-1].n == from {
+			e.segs[n-1].n += to - from
+		} else {
+			e.segs = append(e.segs, segment{src: from, n: to - from})
+		}
+	}
+	e.dst += to - from
+}
+
+// literal adds new bytes.
+func (e *emitter) literal(b []byte) {
+	if len(b) == 0 {
+		return
+	}
+	e.move()
+	e.segs = append(e.segs, segment{n: int64(len(b)), lit: b})
+	e.dst += int64(len(b))
+}
+
+// replace puts b in the place of old, which stands at from; the bytes before it must have been copied.
+func (e *emitter) replace(from int64, old, b []byte) {
+	if len(old) == len(b) && (!e.moved && from == e.dst || bytes.Equal(old, b)) {
+		e.edit(from, old, b)
+		return
+	}
+	e.literal(b)
+}
+
+func (e *emitter) edit(from int64, old, b []byte) {
+	i, j := 0, len(b)
+	for i < j && old[i] == b[i] {
+		i++
+	}
+	for j > i && old[j-1] == b[j-1] {
+		j--
+	}
+	if i < j {
+		e.edits = append(e.edits, edit{off: from + int64(i), old: bytes.Clone(old[i:j]), new: b[i:j]})
+	}
+	e.copy(from, from+int64(len(b)))
+}

@@ -1,0 +1,253 @@
+package mboxstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"spoold/spool"
+)
+
+// Reading takes no lock: the bytes at the offsets of the index are those of the message as long as the file's stamp
+// is the one that the index was made from, before and after the read. When it is not, somebody has written; then the
+// file is looked at again. Under a stream of deliveries that never pauses the last try reads with the shared lock.
+
+const (
+	readTries   = 4
+	streamChunk = 1 << 20
+)
+
+// errMoved: the file is not in the state that the index describes.
+var errMoved = errors.New("mailbox changed while it was read")
+
+// Header appends the message's header as served: CRLF lines, without the internal headers, with its blank line.
+// ErrExpunged when the message is gone.
+func (m *Mailbox) Header(ctx context.Context, uid UID, dst []byte) ([]byte, error) {
+	b := m.borrow()
+	defer m.giveBack(b)
+	raw := *b
+	err := m.stable(ctx, uid, func(r *record) (err error) {
+		raw, err = m.read(raw, r.header(), r.body())
+		if err == nil && !m.isHeader(raw, r) {
+			err = errMoved
+		}
+		return err
+	})
+	if err != nil {
+		return dst, m.readError(uid, err)
+	}
+	*b = raw
+	return AppendServedHeader(dst, raw), nil
+}
+
+// Text appends the whole message as served, exactly Message.Size octets. ErrExpunged when it is gone.
+func (m *Mailbox) Text(ctx context.Context, uid UID, dst []byte) ([]byte, error) {
+	b := m.borrow()
+	defer m.giveBack(b)
+	raw := *b
+	var rec record
+	err := m.stable(ctx, uid, func(r *record) (err error) {
+		rec = *r
+		raw, err = m.read(raw, r.header(), r.end)
+		if err == nil && !m.isHeader(raw[:r.hdrLen], r) {
+			err = errMoved
+		}
+		return err
+	})
+	if err != nil {
+		return dst, m.readError(uid, err)
+	}
+	*b = raw
+	return appendServed(dst, raw, &rec), nil
+}
+
+func appendServed(dst, raw []byte, r *record) []byte {
+	dst = AppendServedHeader(dst, raw[:r.hdrLen])
+	if !r.blank {
+		return dst // the header's end is the message's end
+	}
+	return AppendServedBody(dst, raw[r.hdrLen:])
+}
+
+// WriteText writes the octets [off, off+n) of the message as served, in bounded memory: longer messages are read in
+// pieces, each found again by UID. An error after the first piece means that the message is gone or changed.
+func (m *Mailbox) WriteText(ctx context.Context, uid UID, off, n int64, w io.Writer) error {
+	h, err := m.Header(ctx, uid, nil)
+	if err != nil {
+		return err
+	}
+	cut := &cutout{w: w, skip: off, left: n}
+	if err := cut.write(h); err != nil || cut.left == 0 {
+		return err
+	}
+	b := served{out: cut}
+	for at := int64(0); cut.left > 0; {
+		var raw []byte
+		last := false
+		err := m.stable(ctx, uid, func(r *record) (err error) {
+			to := min(r.body()+at+streamChunk, r.end)
+			last = to == r.end
+			raw, err = m.read(raw, r.body()+at, to)
+			return err
+		})
+		if err != nil {
+			return m.readError(uid, err)
+		}
+		if err := b.write(raw, last); err != nil || last {
+			return err
+		}
+		at += int64(len(raw))
+	}
+	return nil
+}
+
+// served turns stored body bytes that come in pieces into their CRLF form.
+type served struct {
+	out *cutout
+	buf []byte
+}
+
+// write converts one piece; a piece's missing final newline is only added at the end of the body.
+func (s *served) write(raw []byte, last bool) error {
+	s.buf = AppendServedBody(s.buf[:0], raw)
+	if !last && len(raw) > 0 && raw[len(raw)-1] != '\n' {
+		s.buf = s.buf[:len(s.buf)-2]
+	}
+	return s.out.write(s.buf)
+}
+
+// cutout passes on the octets [skip, skip+left) of what is written to it.
+type cutout struct {
+	w          io.Writer
+	skip, left int64
+}
+
+func (c *cutout) write(b []byte) error {
+	if c.skip >= int64(len(b)) {
+		c.skip -= int64(len(b))
+		return nil
+	}
+	b = b[c.skip:]
+	c.skip = 0
+	b = b[:min(c.left, int64(len(b)))]
+	c.left -= int64(len(b))
+	_, err := c.w.Write(b)
+	return err
+}
+
+// stable calls read with the record of uid such that the file was in the index's state all the time.
+func (m *Mailbox) stable(ctx context.Context, uid UID, read func(*record) error) error {
+	m.use()
+	for try := range readTries {
+		err := m.readOnce(uid, read)
+		if !errors.Is(err, errMoved) {
+			return err
+		}
+		if try == readTries-1 {
+			break
+		}
+		if err := m.lookAgain(ctx); err != nil {
+			return err
+		}
+	}
+	return m.readLocked(ctx, uid, read)
+}
+
+// lookAgain refreshes the index; when the stamp says that nothing happened but the bytes say otherwise, by reading
+// the whole file.
+func (m *Mailbox) lookAgain(ctx context.Context) error {
+	if m.unchanged() {
+		return m.relook(ctx)
+	}
+	return m.Refresh(ctx)
+}
+
+// borrow gives a buffer for stored bytes, usually one that was used before.
+func (m *Mailbox) borrow() *[]byte {
+	if b, ok := m.buffers.Get().(*[]byte); ok {
+		return b
+	}
+	return new([]byte)
+}
+
+// giveBack keeps a buffer for the next reader, unless one large message has made it large.
+func (m *Mailbox) giveBack(b *[]byte) {
+	if cap(*b) <= streamChunk {
+		m.buffers.Put(b)
+	}
+}
+
+func (m *Mailbox) readOnce(uid UID, read func(*record) error) error {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	i, ok := m.index.find(uid)
+	if !ok || m.file == nil {
+		return ErrExpunged
+	}
+	if !m.stampHolds() {
+		return errMoved
+	}
+	if err := read(&m.index.records[i]); err != nil {
+		return err
+	}
+	if !m.stampHolds() {
+		return errMoved
+	}
+	return nil
+}
+
+func (m *Mailbox) stampHolds() bool {
+	info, err := m.file.Stat()
+	return err == nil && info.Stamp() == m.stamp
+}
+
+// readLocked looks and reads under the file's locks.
+func (m *Mailbox) readLocked(ctx context.Context, uid UID, read func(*record) error) error {
+	m.op.Lock()
+	defer m.op.Unlock()
+	release, err := m.lock(ctx)
+	if err != nil {
+		return err
+	}
+	if m.file == nil {
+		return ErrExpunged
+	}
+	err = m.lookLocked()
+	if err == nil {
+		err = m.readOnce(uid, read)
+	}
+	return errors.Join(err, release())
+}
+
+// read fills buf with the file's bytes [from, to).
+func (m *Mailbox) read(buf []byte, from, to int64) ([]byte, error) {
+	n := int(to - from)
+	if cap(buf) < n {
+		buf = make([]byte, n)
+	}
+	buf = buf[:n]
+	if got, err := m.file.ReadAt(buf, from); got < n {
+		if errors.Is(err, io.EOF) {
+			return buf, errMoved
+		}
+		return buf, err
+	}
+	return buf, nil
+}
+
+// isHeader guards against what leaves no trace in the stamp: the internal lines must be those that the index knows.
+func (m *Mailbox) isHeader(h []byte, r *record) bool {
+	if r.intLen == 0 || r.split {
+		return true
+	}
+	s := ParseHeader(h[r.intOff : r.intOff+r.intLen]).Status
+	return sameStatus(&s, r)
+}
+
+func (m *Mailbox) readError(uid UID, err error) error {
+	if errors.Is(err, ErrExpunged) || errors.Is(err, spool.ErrLocked) {
+		return err
+	}
+	return fmt.Errorf("read message %d of %s: %w", uid, m.sp.Path(), err)
+}

@@ -1,0 +1,58 @@
+package mboxstore
+
+import (
+	"errors"
+
+	"spoold/spool"
+)
+
+// openJournal readies the journal of this mailbox; without a state directory nothing that moves bytes is done.
+func (m *Mailbox) openJournal() error {
+	var dir spool.Dir
+	if m.o.State != nil {
+		var err error
+		if dir, err = m.o.State.Sub("journal"); err != nil {
+			return err
+		}
+	}
+	m.journal = newJournal(dir, m.sp.Path(), m.o.Now, m.log, 0)
+	return nil
+}
+
+// PendingPaths lists the mailboxes for which a journal in a user's state directory waits: opening them replays it.
+func PendingPaths(state spool.Dir) ([]string, error) {
+	dir, err := state.Sub("journal")
+	if err != nil {
+		return nil, err
+	}
+	return pendingPaths(dir)
+}
+
+// replay finishes what a crash interrupted. The caller holds the locks. A journal that does not fit the file is kept,
+// and the mailbox is served read-only until somebody has looked at it.
+func (m *Mailbox) replay() error {
+	pending, err := m.journal.pending(m.file)
+	if err != nil || !pending {
+		return err
+	}
+	if !m.write {
+		return m.setDamaged(errors.New("a journal waits for its replay, but the mailbox cannot be written"))
+	}
+	m.mu.Lock()
+	replayed, err := m.journal.replay(m.file)
+	if replayed {
+		m.stamp = spool.Stamp{}
+	}
+	m.mu.Unlock()
+	return m.setDamaged(err)
+}
+
+func (m *Mailbox) setDamaged(err error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err != nil && m.damaged == nil {
+		m.log.Error("mailbox is read-only until its journal has been looked at", "err", err)
+	}
+	m.damaged = err
+	return nil
+}

@@ -1,0 +1,331 @@
+package mboxstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"spoold/spool"
+)
+
+// Flush writes what is pending to the file and makes it durable (RFC 9051 CHECK, CLOSE, UNSELECT, LOGOUT). UIDs of
+// a mailbox that was never opened before wait for a quiet moment when no flag does; so does everything while another
+// program holds UW's session lock. Errors: spool.ErrLocked, those of the file system; the change stays pending.
+func (m *Mailbox) Flush(ctx context.Context) error {
+	if !m.waiting.Load() {
+		return nil
+	}
+	err := m.writePending(ctx, true)
+	if errors.Is(err, ErrInUse) {
+		return nil // durable in the state directory since Store
+	}
+	return err
+}
+
+// writePending plans and writes all that is pending.
+func (m *Mailbox) writePending(ctx context.Context, sync bool) error {
+	m.op.Lock()
+	defer m.op.Unlock()
+	if m.closed || m.readOnly() || m.file == nil {
+		return nil
+	}
+	m.waiting.Store(false) // a STORE from here on sets it again
+	err := m.locked(ctx, func() error {
+		p, err := m.plan(nil)
+		if err != nil {
+			return err
+		}
+		return m.carryOut(p, sync)
+	})
+	if err != nil || m.unsynced {
+		m.waiting.Store(true)
+	}
+	return err
+}
+
+// locked runs f under the file's exclusive locks, on an index that is up to date. The caller holds op.
+// ErrInUse while another program holds UW's session lock: then nothing in the file may move.
+func (m *Mailbox) locked(ctx context.Context, f func() error) error {
+	release, err := m.lock(ctx)
+	if err != nil {
+		return err
+	}
+	if m.file == nil {
+		return m.adoptEmpty()
+	}
+	err = m.lookLocked()
+	if err == nil {
+		err = m.writable()
+	}
+	if err == nil {
+		err = f()
+	}
+	return errors.Join(err, release())
+}
+
+func (m *Mailbox) writable() error {
+	if m.ReadOnly() {
+		return ErrReadOnly
+	}
+	held, err := m.sp.SessionHeld()
+	if err != nil {
+		return err
+	}
+	if held {
+		return ErrInUse
+	}
+	return nil
+}
+
+func (m *Mailbox) plan(gone map[UID]bool) (*plan, error) {
+	info, err := m.file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	p, err := makePlan(&m.index, m.file, info.Size, gone, func(b Base) []byte {
+		return AppendPseudo(nil, b, m.o.Hostname, m.o.Now(), false)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("plan a change of %s: %w", m.sp.Path(), err)
+	}
+	return p, nil
+}
+
+// carryOut makes the file and the index what p says. The caller holds op and the file's locks.
+func (m *Mailbox) carryOut(p *plan, sync bool) error {
+	before, err := m.file.Stat()
+	if err != nil {
+		return err
+	}
+	if !p.empty() {
+		m.unsynced = true
+	}
+	if p.layout != nil {
+		m.markAhead(m.index.base.LastUID, p.end)
+	}
+	m.mu.Lock()
+	err = m.writePlan(p, sync)
+	if err == nil {
+		err = m.carriedOut(p)
+	}
+	m.mu.Unlock()
+	if err != nil {
+		return m.writeFailed(err)
+	}
+	return m.afterWrite(before, p)
+}
+
+// writePlan does the writing: edits in place first, which come before all that moves.
+func (m *Mailbox) writePlan(p *plan, sync bool) error {
+	if len(p.edits) > 0 {
+		if err := m.journal.patch(m.file, p.edits); err != nil {
+			return err
+		}
+	}
+	if p.layout != nil {
+		if err := m.journal.rewrite(m.file, p.layout); err != nil {
+			return err
+		}
+		m.unsynced = false
+	}
+	if sync && m.unsynced {
+		if err := m.file.Datasync(); err != nil {
+			return err
+		}
+		m.unsynced = false
+	}
+	return nil
+}
+
+// carriedOut takes the plan over into the index. The caller holds mu.
+func (m *Mailbox) carriedOut(p *plan) error {
+	x := &m.index
+	if p.inPlace {
+		x.update(p.records)
+	} else {
+		x.setPlaces(p.records)
+	}
+	x.pseudo = p.pseudo
+	x.onFile = p.base
+	if p.layout == nil {
+		return nil
+	}
+	// How the file ends now decides what the next append has to write first.
+	last := p.pseudo
+	if n := len(p.records); n > 0 {
+		last = &p.records[n-1]
+	}
+	s, err := m.scan(last.off, p.end)
+	if err != nil {
+		return err
+	}
+	x.setEnd(s)
+	return nil
+}
+
+// setPlaces takes over where the messages are now and what the file says of them. What clients were told of them in
+// the meantime stays: sessions may store flags while a plan is made.
+func (x *index) setPlaces(records []record) {
+	at := 0
+	for i := range records {
+		for x.records[at].UID != records[i].UID {
+			at++
+		}
+		records[i].Message = x.records[at].Message
+	}
+	x.setRecords(records)
+}
+
+// update takes over some records that stay where they are.
+func (x *index) update(records []record) {
+	for i := range records {
+		at, _ := x.find(records[i].UID)
+		records[i].Message = x.records[at].Message
+		x.records[at] = records[i]
+	}
+}
+
+// writeFailed decides what an error during a write means for the mailbox: if the journal holds a change that is not
+// wholly in the file, nobody may write until it has been replayed.
+func (m *Mailbox) writeFailed(err error) error {
+	err = fmt.Errorf("write %s: %w", m.sp.Path(), err)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stamp = spool.Stamp{} // whatever is there now has to be read again
+	return err
+}
+
+// afterWrite sets the file's times as other readers expect them and remembers its stamp.
+func (m *Mailbox) afterWrite(before spool.Info, p *plan) error {
+	if p.empty() {
+		return nil
+	}
+	m.log.Debug("mailbox written", "edits", len(p.edits), "moved", p.moved())
+	err := m.restamp(before, false)
+	m.setMark()
+	return err
+}
+
+// restamp: atime is now, so that shells do not announce mail that we wrote ourselves; after an append it is a second
+// before mtime, so that they do (spec: UW §4.3). Dovecot trusts its offsets while size and whole second of mtime are
+// the same; so a write that keeps the size gets the next second as soon as that has come.
+func (m *Mailbox) restamp(before spool.Info, appended bool) error {
+	info, err := m.file.Stat()
+	if err != nil {
+		return err
+	}
+	now, mtime := m.o.Now(), time.Unix(0, info.Mtime)
+	atime := now
+	if appended {
+		atime = mtime.Add(-time.Second)
+	}
+	if err := m.sp.SetTimes(m.file, atime, mtime); err != nil && !errors.Is(err, os.ErrPermission) {
+		return err
+	}
+	if info.Size == before.Size && mtime.Unix() == before.Mtime/int64(time.Second) {
+		m.flush.touchAt(mtime.Truncate(time.Second).Add(time.Second))
+	}
+	return m.keepStamp()
+}
+
+// keepStamp makes the file's present stamp the one that the index belongs to.
+func (m *Mailbox) keepStamp() error {
+	info, err := m.file.Stat()
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stamp = info.Stamp()
+	return nil
+}
+
+// touch gives the file an mtime in a later second than our last write had, if nobody has written since.
+func (m *Mailbox) touch(ctx context.Context) error {
+	m.op.Lock()
+	defer m.op.Unlock()
+	if m.closed || m.file == nil || m.readOnly() {
+		return nil
+	}
+	return m.locked(ctx, func() error {
+		now := m.o.Now()
+		if err := m.sp.SetTimes(m.file, now, now); err != nil {
+			return err
+		}
+		return m.keepStamp()
+	})
+}
+
+// Expunge removes messages with \Deleted for good: all of them, or those of only. It is durable when it returns.
+// It returns the UIDs that are gone, ascending. Errors: ErrInUse, ErrReadOnly, spool.ErrLocked, those of the file
+// system; then nothing has changed.
+func (m *Mailbox) Expunge(ctx context.Context, only []UID, all bool) ([]UID, error) {
+	return m.remove(ctx, func(x *index) map[UID]bool {
+		if all {
+			only = x.uids
+		}
+		return x.pick(only, func(r *record) bool { return r.Flags&FlagDeleted != 0 })
+	})
+}
+
+// Remove removes the messages of uids whatever their flags, as Expunge does: the second half of MOVE (RFC 6851).
+func (m *Mailbox) Remove(ctx context.Context, uids []UID) ([]UID, error) {
+	return m.remove(ctx, func(x *index) map[UID]bool {
+		return x.pick(uids, func(*record) bool { return true })
+	})
+}
+
+func (x *index) pick(uids []UID, want func(*record) bool) map[UID]bool {
+	picked := map[UID]bool{}
+	for _, u := range uids {
+		if i, ok := x.find(u); ok && want(&x.records[i]) {
+			picked[u] = true
+		}
+	}
+	return picked
+}
+
+func (m *Mailbox) remove(ctx context.Context, pick func(*index) map[UID]bool) ([]UID, error) {
+	m.op.Lock()
+	defer m.op.Unlock()
+	if m.ReadOnly() {
+		return nil, ErrReadOnly
+	}
+	if m.file == nil || len(pick(&m.index)) == 0 {
+		return nil, nil
+	}
+	var gone []UID
+	err := m.locked(ctx, func() error {
+		set := pick(&m.index) // the look may have found messages gone
+		if len(set) == 0 {
+			return nil
+		}
+		p, err := m.plan(set)
+		if err != nil {
+			return err
+		}
+		for _, u := range m.index.uids {
+			if set[u] {
+				gone = append(gone, u)
+			}
+		}
+		if err := m.carryOut(p, true); err != nil {
+			gone = nil
+			return err
+		}
+		m.expunged(gone)
+		return nil
+	})
+	return gone, err
+}
+
+func (m *Mailbox) expunged(gone []UID) {
+	m.mu.Lock()
+	m.index.bump(expunged, gone...)
+	m.mu.Unlock()
+	m.news.tell()
+}
