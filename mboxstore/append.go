@@ -230,7 +230,7 @@ func (m *Mailbox) cutTail() error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.journal.rewrite(m.file, &layout{oldSize: info.Size, start: m.index.end, oldTail: info.Size})
+	return m.journal.rewrite(m.file, &layout{oldSize: info.Size, start: m.index.end})
 }
 
 // stream gives the bytes to write at the end of the mail, as often as they are asked for, and how many they are.

@@ -31,10 +31,13 @@ func (m *Mailbox) cacheName() string {
 
 // saveCache writes the cache; durably when sync. The caller holds op.
 func (m *Mailbox) saveCache(sync bool) error {
-	if m.o.State == nil || m.index.base.UIDValidity == 0 {
+	m.mu.RLock()
+	b := m.encodeCache()
+	known := m.index.base.UIDValidity != 0
+	m.mu.RUnlock()
+	if m.o.State == nil || !known {
 		return nil
 	}
-	b := m.encodeCache()
 	name := m.cacheName()
 	f, err := m.o.State.Open(name+".new", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {

@@ -40,7 +40,6 @@ type edit struct {
 type layout struct {
 	oldSize, start int64
 	segs           []segment
-	oldTail        int64 // = oldSize
 }
 
 func (l *layout) newSize() int64 {

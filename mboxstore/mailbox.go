@@ -168,15 +168,15 @@ func (m *Mailbox) Close(ctx context.Context) error {
 	m.flush.stop()
 	m.op.Lock()
 	defer m.op.Unlock()
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	if m.closed {
 		return nil
 	}
-	m.closed = true
 	if cerr := m.saveCache(err != nil); cerr != nil {
 		m.log.Warn("index cache", "err", cerr)
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.closed = true
 	m.closeFile()
 	if m.markFile != nil {
 		err = errors.Join(err, m.markFile.Close())

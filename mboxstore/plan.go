@@ -35,6 +35,7 @@ type plan struct {
 	layout  *layout  // nil: nothing moves
 	records []record // all of them; or, when inPlace, only those that changed
 	inPlace bool
+	gone    []UID // ascending
 	pseudo  *record
 	base    Base
 	end     int64
@@ -78,6 +79,7 @@ func makePlan(x *index, file io.ReaderAt, size int64, gone map[UID]bool, pseudo 
 	for i := range x.records {
 		r := &x.records[i]
 		if gone[r.UID] {
+			w.p.gone = append(w.p.gone, r.UID)
 			continue
 		}
 		if err := w.planMessage(i, *r); err != nil {
@@ -384,7 +386,7 @@ func (w *planner) finish() {
 	if !w.out.moved && !w.cutsMail() {
 		return // NULs or blank lines at the end: not worth a rewrite of their own
 	}
-	w.p.layout = &layout{oldSize: w.size, start: w.out.start(), segs: w.out.segs, oldTail: w.size}
+	w.p.layout = &layout{oldSize: w.size, start: w.out.start(), segs: w.out.segs}
 }
 
 // cutsMail reports whether the plan ends before the last message of the file does.

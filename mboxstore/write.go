@@ -149,6 +149,9 @@ func (m *Mailbox) carriedOut(p *plan) error {
 	} else {
 		x.setPlaces(p.records)
 	}
+	if len(p.gone) > 0 {
+		x.bump(expunged, p.gone...)
+	}
 	x.pseudo = p.pseudo
 	x.onFile = p.base
 	if p.layout == nil {
@@ -295,37 +298,29 @@ func (m *Mailbox) remove(ctx context.Context, pick func(*index) map[UID]bool) ([
 	if m.ReadOnly() {
 		return nil, ErrReadOnly
 	}
-	if m.file == nil || len(pick(&m.index)) == 0 {
+	picked := func() map[UID]bool {
+		m.mu.RLock()
+		defer m.mu.RUnlock()
+		return pick(&m.index)
+	}
+	if m.file == nil || len(picked()) == 0 {
 		return nil, nil
 	}
 	var gone []UID
 	err := m.locked(ctx, func() error {
-		set := pick(&m.index) // the look may have found messages gone
+		set := picked() // the look may have found messages gone
 		if len(set) == 0 {
 			return nil
 		}
 		p, err := m.plan(set)
-		if err != nil {
-			return err
+		if err == nil {
+			err = m.carryOut(p, true)
 		}
-		for _, u := range m.index.uids {
-			if set[u] {
-				gone = append(gone, u)
-			}
+		if err == nil {
+			gone = p.gone
+			m.news.tell()
 		}
-		if err := m.carryOut(p, true); err != nil {
-			gone = nil
-			return err
-		}
-		m.expunged(gone)
-		return nil
+		return err
 	})
 	return gone, err
-}
-
-func (m *Mailbox) expunged(gone []UID) {
-	m.mu.Lock()
-	m.index.bump(expunged, gone...)
-	m.mu.Unlock()
-	m.news.tell()
 }

@@ -13,6 +13,7 @@ type gate struct {
 	freed     chan struct{} // closed and made anew whenever somebody leaves
 	notBefore time.Time
 	lastTurn  time.Time // when the pollers had their last one
+	rival     time.Time // when another program was met
 }
 
 // sharing is the lock of all readers of one open file.
@@ -34,15 +35,20 @@ func (g *gate) wake() {
 	g.freed = make(chan struct{})
 }
 
-// leave ends an exclusive lock, or an attempt at one.
-func (b *Box) leave(locked bool) {
+// leave ends an exclusive lock that was held since then, or an attempt at one.
+func (b *Box) leave(since time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.gate.exclusive = false
-	if now := time.Now(); locked && now.Sub(b.gate.lastTurn) > turnEvery {
-		b.gate.lastTurn, b.gate.notBefore = now, now.Add(pollersTurn())
+	g, now := &b.gate, time.Now()
+	g.exclusive = false
+	switch {
+	case since.IsZero():
+	case now.Sub(g.rival) < rivalMemory:
+		g.notBefore = now.Add(max(pollersTurn(), now.Sub(since)))
+	case now.Sub(g.lastTurn) > turnEvery:
+		g.lastTurn, g.notBefore = now, now.Add(pollersTurn())
 	}
-	b.gate.wake()
+	g.wake()
 }
 
 func (b *Box) leaveShared(f osFile, s *sharing) error {

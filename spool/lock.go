@@ -135,6 +135,9 @@ func (b *Box) Lock(ctx context.Context, f File, mode LockMode) (release func() e
 		if lacking == nil {
 			return release, nil
 		}
+		if lacking.freed == nil {
+			b.metRival()
+		}
 		if first, err = s.await(*lacking); err != nil {
 			return nil, err
 		}
@@ -172,11 +175,12 @@ func (b *Box) round(f osFile, mode LockMode, first *held) (func() error, *blocke
 	}
 	locks, lacking, err := b.take(f, mode, first)
 	if err != nil || lacking != nil {
-		b.leave(false)
+		b.leave(time.Time{})
 		return nil, lacking, err
 	}
+	since := time.Now()
 	return once(func() error {
-		defer b.leave(true)
+		defer b.leave(since)
 		return freeAll(locks)
 	}), nil, nil
 }
@@ -324,16 +328,26 @@ func (h *held) drop() error {
 	return h.free()
 }
 
-// turnEvery is how often a writer that locks again and again pauses for others.
-const turnEvery = 50 * time.Millisecond
+// Programs that poll for a lock (procmail, Dovecot's dotlock) would never get a turn from a writer that locks again at
+// once. So such a writer pauses now and then; and for as long as it held the lock, half of the time, when others were
+// met at this mailbox lately: procmail looks once in eight seconds only.
+const (
+	turnEvery   = 50 * time.Millisecond
+	rivalMemory = time.Minute
+)
 
-// politeness is how long after our own release the next Lock has to wait:
-// programs that poll (procmail, Dovecot's dotlock) would never get a turn from
-// a writer that locks again at once. One pause in a while is enough.
+// politeness is how long after our own release the next Lock has to wait.
 func (b *Box) politeness() time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return time.Until(b.gate.notBefore)
+}
+
+// metRival notes that another program held a lock of this mailbox.
+func (b *Box) metRival() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.gate.rival = time.Now()
 }
 
 func pollersTurn() time.Duration {

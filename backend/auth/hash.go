@@ -82,7 +82,7 @@ func newHasher(scheme Scheme, rounds int) (algorithm.Hash, error) {
 		// N=4096, r=32: what Debian's pam_unix makes ("j9T").
 		return scrypt.New(scrypt.WithVariant(scrypt.VariantYescrypt), scrypt.WithLN(12), scrypt.WithR(32), scrypt.WithP(1), scrypt.WithSaltLength(16))
 	case scheme == Bcrypt:
-		return bcrypt.New(bcrypt.WithVariant(bcrypt.VariantStandard), bcrypt.WithCost(12))
+		return bcrypt.New(bcrypt.WithVariant(bcrypt.VariantStandard), bcrypt.WithCost(10))
 	}
 	return nil, fmt.Errorf("unknown scheme %q: yescrypt, sha512 or bcrypt", scheme)
 }

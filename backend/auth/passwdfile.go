@@ -156,7 +156,7 @@ func parsePasswd(d *crypt.Decoder, text []byte) (map[string]line, algorithm.Dige
 func parseLine(d *crypt.Decoder, s string) (line, error) {
 	f := strings.Split(s, ":")
 	if len(f) < 2 {
-		return line{}, errors.New("no hash; expected user:hash:uid:gid:gecos:home:shell:")
+		return line{}, errors.New("no hash")
 	}
 	f = append(f, make([]string, 6)...)
 	l := line{name: f[0], home: f[5]}

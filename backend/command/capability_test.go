@@ -1,0 +1,36 @@
+package command_test
+
+import "testing"
+
+func TestCapability(t *testing.T) {
+	c := newHost(t, "").connect()
+	c.run("CAPABILITY", "* CAPABILITY IMAP4rev1 LITERAL+ SASL-IR IDLE UIDPLUS NAMESPACE CHILDREN UNSELECT MOVE ENABLE ID "+
+		"LIST-EXTENDED LIST-STATUS STATUS=SIZE", "OK CAPABILITY completed")
+	c.run("CAPABILITY x", "BAD")
+	c.run("NAMESPACE", `* NAMESPACE (("" "/")) NIL NIL`, "OK")
+	c.run("NAMESPACE x", "BAD")
+	c.run("SORT (DATE) UTF-8 ALL", "BAD Command unrecognized: SORT")
+}
+
+func TestEnable(t *testing.T) {
+	c := newHost(t, "").connect()
+	c.run("ENABLE CONDSTORE X-UNKNOWN", "* ENABLED", "OK ENABLE completed")
+	c.run("ENABLE IMAP4rev2", "* ENABLED", "OK")
+	c.run("ENABLE", "BAD")
+	c.run("ENABLE (X)", "BAD")
+	c.has(c.ok("SELECT INBOX"), "* 0 RECENT") // nothing has been enabled in imapserver either
+}
+
+// R17: ID takes NIL and an empty list.
+func TestR17ID(t *testing.T) {
+	h := newHost(t, "")
+	c := h.connect()
+	for _, args := range []string{"NIL", "()", `("name" "x" "version" NIL)`, "({4+}\r\nname {1+}\r\n\") "} {
+		c.run("ID "+args, `* ID ("name" "spoold")`, "OK ID completed")
+	}
+	for _, args := range []string{"", "x", `("name")`, `"name"`, `("name" "x"`, `(NIL "x")`} {
+		c.run("ID "+args, "BAD")
+	}
+	h.config.Version = `1.0 "beta"`
+	h.connect().run("ID NIL", `* ID ("name" "spoold" "version" "1.0 \"beta\"")`, "OK")
+}

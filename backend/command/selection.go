@@ -1,0 +1,108 @@
+package command
+
+import "spoold/backend/imapconn"
+
+// selectMailbox is SELECT and EXAMINE. imapserver has to do it, so that its state moves, but it is given a name that it
+// can carry while the session takes the real one; its OK learns whether the mailbox can be written.
+func selectMailbox(r *request) error {
+	name, err := r.mailbox()
+	if err != nil {
+		return err
+	}
+	if err := r.cmd.Args.End(); err != nil {
+		return err
+	}
+	r.s.Forward(name)
+	return r.c.PassLine(r.cmd.Tag, r.cmd.Name+" INBOX", func(typ, code, text string) (string, string, string) {
+		if typ != "OK" {
+			r.c.SetState(imapconn.Authenticated)
+			return typ, code, text
+		}
+		r.c.SetState(imapconn.Selected)
+		if r.s.View().ReadOnly() {
+			code = "READ-ONLY"
+		}
+		return typ, code, text
+	})
+}
+
+// closeMailbox is CLOSE and UNSELECT.
+func closeMailbox(r *request) error {
+	if err := r.noArguments(); err != nil {
+		return err
+	}
+	return r.c.Pass(r.cmd, func(typ, code, text string) (string, string, string) {
+		if typ == "OK" {
+			r.c.SetState(imapconn.Authenticated)
+		}
+		return typ, code, text
+	})
+}
+
+// check makes everything that the client has done reach the file (RFC 3501 §6.4.1).
+func check(r *request) error {
+	if err := r.noArguments(); err != nil {
+		return err
+	}
+	if err := r.s.Flush(r.ctx); err != nil {
+		return err
+	}
+	return r.done("")
+}
+
+// expunge is EXPUNGE, which imapserver runs, and UID EXPUNGE (RFC 4315 §2.1).
+func expunge(r *request) error {
+	if !r.cmd.UID {
+		return pass(r)
+	}
+	nums, err := r.set()
+	if err != nil {
+		return err
+	}
+	if err := r.cmd.Args.End(); err != nil {
+		return err
+	}
+	if err := r.s.ExpungeUIDs(r.ctx, nums, r.expunged); err != nil {
+		return err
+	}
+	return r.done("")
+}
+
+// expunged tells one EXPUNGE.
+func (r *request) expunged(num uint32) error {
+	r.w.Raw("* ")
+	r.w.Num(uint64(num))
+	r.w.Raw(" EXPUNGE")
+	r.w.CRLF()
+	return r.w.Err()
+}
+
+// forwardName is for commands of one mailbox name: imapserver is given another name to carry.
+func forwardName(r *request) error {
+	name, err := r.mailbox()
+	if err != nil {
+		return err
+	}
+	if err := r.cmd.Args.End(); err != nil {
+		return err
+	}
+	r.s.Forward(name)
+	return r.c.PassLine(r.cmd.Tag, r.cmd.Name+" INBOX")
+}
+
+// forwardNames is forwardName for two names.
+func forwardNames(r *request) error {
+	from, err := r.mailbox()
+	if err != nil {
+		return err
+	}
+	to, err := r.mailbox()
+	if err != nil {
+		return err
+	}
+	if err := r.cmd.Args.End(); err != nil {
+		return err
+	}
+	r.s.Forward(from, to)
+	return r.c.PassLine(r.cmd.Tag, r.cmd.Name+" INBOX INBOX")
+}

@@ -1,0 +1,66 @@
+package session
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"spoold/mboxstore"
+)
+
+// Config is what a session is given by the worker. User, Store and Subscriptions are required.
+type Config struct {
+	User, Hostname string
+	Store          Store
+	Subscriptions  Subscriptions
+	ReadOnly       bool         // every mailbox is selected read-only, and nothing is created, deleted or renamed
+	Log            *slog.Logger // nil: nothing is logged
+	AppendLimit    int64        // octets of one message; 0: no limit but the connection's own
+
+	// Explain says how errors of the layers below mboxstore are answered (spool.ErrLocked is INUSE), which this package
+	// does not know by name. Nil, or a nil answer: [SERVERBUG].
+	Explain func(error) *Refusal
+	// Version is told by ID (RFC 2971) when it is not empty.
+	Version string
+	// Login says whether a password is right. It is asked only on a plain imapserver.Server: spoold's own
+	// connections arrive authenticated. Nil: every login is refused.
+	Login func(user, password string) error
+	// Bye ends the connection with an untagged BYE. It is used only on a plain imapserver.Server, which has no
+	// other way (imapserver.Conn.Bye fits). Nil: the connection ends without a word.
+	Bye func(text string) error
+	// Now is the clock that relative searches use; nil: time.Now.
+	Now func() time.Time
+}
+
+// Store is the user's mailboxes by name. Names are raw bytes, '/' separated; the inbox is "INBOX".
+//
+// They answer with the errors of this package, wrapped or not; what they cannot express with those becomes
+// ErrCannot(sentence), or stays what the operating system said.
+// Open returns ErrNoMailbox for what cannot be selected; the mailbox stays open until release is called.
+// With create a missing INBOX is made; other mailboxes are never made by Open.
+// Walk tells the folders below dir ("" is the top), sorted, without INBOX, as spool.Tree.Walk does; a dir that does
+// not exist is no error.
+// Create makes a mailbox, or a directory when the name ends in '/'; Rename moves a mailbox or a directory with
+// what is below it.
+type Store interface {
+	Open(ctx context.Context, name string, create bool) (m *mboxstore.Mailbox, release func(), err error)
+	Walk(ctx context.Context, dir string, deep bool, f func(Folder) error) error
+	Create(ctx context.Context, name string) error
+	Delete(ctx context.Context, name string) error
+	Rename(ctx context.Context, from, to string) error
+}
+
+// Folder is what Store.Walk tells of one name.
+type Folder struct {
+	Name        string // from the top, '/' separated
+	Dir         bool   // holds folders, no mail
+	HasChildren bool
+	Marked      bool // new mail since it was last read
+}
+
+// Subscriptions is the user's list of subscribed names. Add of a listed name and Remove of a missing one are no errors.
+type Subscriptions interface {
+	List() ([]string, error)
+	Add(name string) error
+	Remove(name string) error
+}

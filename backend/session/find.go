@@ -1,0 +1,40 @@
+package session
+
+import (
+	"context"
+
+	"spoold/backend/search"
+	"spoold/backend/wire"
+)
+
+// Find tells the numbers of the messages that match, ascending. Messages that another session has removed do not match.
+func (s *Session) Find(ctx context.Context, n search.Node) ([]uint32, error) {
+	var found []uint32
+	prog := search.Compile(n, s.now())
+	all := s.view.num.all()
+	err := s.FetchRows(ctx, all, &Rows{}, func(r *Row) error {
+		ok, err := prog.Match(r)
+		if ok {
+			found = append(found, r.num)
+		}
+		return err
+	})
+	return found, err
+}
+
+// all is the set of all numbers.
+func (n *numbering) all() wire.Set {
+	if n.len() == 0 {
+		return nil
+	}
+	return wire.Set{{Start: 1, Stop: uint32(n.len())}}
+}
+
+// SearchRanges gives a resolved set the type of package search.
+func SearchRanges(set wire.Set) []search.Range {
+	out := make([]search.Range, len(set))
+	for i, r := range set {
+		out[i] = search.Range{Start: r.Start, Stop: r.Stop}
+	}
+	return out
+}

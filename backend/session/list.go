@@ -1,0 +1,269 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+)
+
+// ListRequest is a LIST (RFC 3501 §6.3.8, RFC 5258).
+type ListRequest struct {
+	Reference string
+	Patterns  []string
+
+	Subscribed     bool // only subscribed names, whether or not there is a mailbox
+	RecursiveMatch bool // and names that have a subscribed one below them
+
+	ReturnSubscribed bool
+}
+
+// ListEntry is one answer.
+type ListEntry struct {
+	Name      string
+	Attrs     []string
+	ChildInfo bool // a name below it is subscribed (CHILDINFO)
+	Mailbox   bool // can be selected
+}
+
+// maxDepth bounds the levels that LIST goes down, as spool.Tree does.
+const maxDepth = 64
+
+// lister is one LIST as it runs.
+type lister struct {
+	s        *Session
+	req      ListRequest
+	patterns []*pattern
+	f        func(ListEntry) error
+
+	subscribed []string        // sorted
+	parents    map[string]bool // have a subscribed name below them; true: one that this LIST does not return itself
+	told       map[string]bool // of subscribed names and parents
+}
+
+// ListFolders calls f for every name that a LIST returns. The file system is read only where a pattern can match, and
+// never outside the user's mail.
+func (s *Session) ListFolders(ctx context.Context, req ListRequest, f func(ListEntry) error) error {
+	l := &lister{s: s, req: req, f: f}
+	for _, text := range req.Patterns {
+		if p := newPattern(req.Reference, text); !p.outside() {
+			l.patterns = append(l.patterns, p)
+		}
+	}
+	if len(l.patterns) == 0 {
+		return nil
+	}
+	if req.Subscribed || req.ReturnSubscribed {
+		if err := l.loadSubscribed(); err != nil {
+			return err
+		}
+	}
+	if slices.ContainsFunc(l.patterns, (*pattern).matchInbox) {
+		if err := l.found(Folder{Name: inbox}, inbox); err != nil {
+			return err
+		}
+	}
+	if err := l.walk(ctx, l.dir(), 0); err != nil {
+		return err
+	}
+	return l.missing()
+}
+
+// loadSubscribed reads the subscriptions and finds what is above them.
+func (l *lister) loadSubscribed() error {
+	names, err := l.s.cfg.Subscriptions.List()
+	if err != nil {
+		return err
+	}
+	for i := range names {
+		names[i] = canonical(names[i])
+	}
+	slices.Sort(names)
+	l.subscribed = slices.Compact(names)
+	l.parents, l.told = map[string]bool{}, map[string]bool{}
+	if !l.req.RecursiveMatch {
+		return nil
+	}
+	for _, name := range l.subscribed {
+		returned := l.matches(name)
+		for i := strings.LastIndexByte(name, delimiter); i > 0; i = strings.LastIndexByte(name[:i], delimiter) {
+			l.parents[name[:i]] = l.parents[name[:i]] || !returned
+		}
+	}
+	return nil
+}
+
+func (l *lister) isSubscribed(name string) bool {
+	_, ok := slices.BinarySearch(l.subscribed, name)
+	return ok
+}
+
+func (l *lister) matches(name string) bool {
+	if name == inbox {
+		return slices.ContainsFunc(l.patterns, (*pattern).matchInbox)
+	}
+	return slices.ContainsFunc(l.patterns, func(p *pattern) bool { return p.match(name) })
+}
+
+// dir is where all patterns begin.
+func (l *lister) dir() string {
+	dir := l.patterns[0].dir()
+	for _, p := range l.patterns[1:] {
+		for other := p.dir(); dir != "" && other != dir && !strings.HasPrefix(other, dir+"/"); {
+			dir = dir[:max(strings.LastIndexByte(dir, delimiter), 0)]
+		}
+	}
+	return dir
+}
+
+// walk looks at one directory and at those below it that can hold a match.
+func (l *lister) walk(ctx context.Context, dir string, depth int) error {
+	if depth == maxDepth || !isPath(dir) {
+		return nil
+	}
+	var below []string
+	err := l.s.cfg.Store.Walk(ctx, dir, false, func(f Folder) error {
+		if f.HasChildren && slices.ContainsFunc(l.patterns, func(p *pattern) bool { return p.matchBelow(f.Name) }) {
+			below = append(below, f.Name)
+		}
+		switch {
+		case l.matches(f.Name):
+			return l.found(f, f.Name)
+		case f.Dir && slices.ContainsFunc(l.patterns, func(p *pattern) bool { return p.matchDir(f.Name) }):
+			return l.found(f, f.Name+"/")
+		}
+		return nil
+	})
+	if err != nil {
+		return ignoreMissing(err)
+	}
+	for _, d := range below {
+		if err := l.walk(ctx, d, depth+1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// isPath reports whether a directory taken from a pattern is the name of one that can be listed.
+func isPath(dir string) bool {
+	for part := range strings.SplitSeq(dir, "/") {
+		if part == "." || part == ".." || part == "" && dir != "" {
+			return false
+		}
+	}
+	return true
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrNoMailbox) || errors.Is(err, ErrBadName) {
+		return nil
+	}
+	return err
+}
+
+// found tells one folder that matches, if it is selected by the request; name may have a delimiter at the end.
+func (l *lister) found(f Folder, name string) error {
+	subscribed := l.isSubscribed(f.Name)
+	hidden, child := l.parents[f.Name], false
+	if _, parent := l.parents[f.Name]; parent {
+		child = subscribed || hidden
+	}
+	if l.req.Subscribed && !subscribed && !hidden {
+		return nil
+	}
+	if l.told != nil {
+		l.told[f.Name] = true
+	}
+	e := ListEntry{Name: name, Attrs: attributes(f), ChildInfo: child, Mailbox: !f.Dir}
+	if subscribed {
+		e.Attrs = append(e.Attrs, `\Subscribed`)
+	}
+	return l.f(e)
+}
+
+// attributes of a folder in the layout where a file holds mail and a directory holds folders.
+func attributes(f Folder) []string {
+	var attrs []string
+	if f.Dir {
+		attrs = append(attrs, `\Noselect`)
+	} else {
+		attrs = append(attrs, `\NoInferiors`)
+	}
+	if f.HasChildren {
+		attrs = append(attrs, `\HasChildren`)
+	} else {
+		attrs = append(attrs, `\HasNoChildren`)
+	}
+	switch {
+	case f.Dir, f.Name == inbox: // Walk does not know INBOX
+	case f.Marked:
+		attrs = append(attrs, `\Marked`)
+	default:
+		attrs = append(attrs, `\Unmarked`)
+	}
+	return attrs
+}
+
+// missing tells the subscribed names, and those above them, for which there is nothing on disk.
+func (l *lister) missing() error {
+	if !l.req.Subscribed {
+		return nil
+	}
+	names := slices.Clone(l.subscribed)
+	for name, hidden := range l.parents {
+		if hidden {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
+		if l.told[name] || !l.matches(name) {
+			continue
+		}
+		_, parent := l.parents[name]
+		e := ListEntry{Name: name, Attrs: []string{`\NonExistent`}, ChildInfo: parent}
+		if l.isSubscribed(name) {
+			e.Attrs = append(e.Attrs, `\Subscribed`)
+		}
+		if err := l.f(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ListSubscribed is LSUB: the subscribed names that match, and, where the pattern ends a name above one, that name once
+// as \Noselect (RFC 3501 §6.3.9). It does not ask whether there is a mailbox.
+func (s *Session) ListSubscribed(reference, text string, f func(ListEntry) error) error {
+	p := newPattern(reference, text)
+	if p.outside() {
+		return nil
+	}
+	l := &lister{s: s, patterns: []*pattern{p}, req: ListRequest{RecursiveMatch: strings.Contains(text, "%")}}
+	if err := l.loadSubscribed(); err != nil {
+		return err
+	}
+	names := slices.Clone(l.subscribed)
+	for name := range l.parents {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
+		if !l.matches(name) {
+			continue
+		}
+		e := ListEntry{Name: name, Mailbox: l.isSubscribed(name)}
+		switch {
+		case name == inbox:
+			e.Attrs = []string{`\NoInferiors`}
+		case !e.Mailbox:
+			e.Attrs = []string{`\Noselect`}
+		}
+		if err := f(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}

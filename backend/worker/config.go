@@ -1,0 +1,65 @@
+package worker
+
+import (
+	"path/filepath"
+	"strings"
+	"time"
+
+	"spoold/spool"
+)
+
+// Config is what the supervisor tells a worker, or stdio itself. It travels as JSON.
+type Config struct {
+	User     string
+	UID      uint32
+	Home     string
+	Hostname string
+	Version  string
+
+	Inbox string // file
+	Root  string // directory of the folders
+	State string // state directory; "" = none
+
+	LockMethods []string
+	LockTimeout time.Duration
+	LockStale   time.Duration
+
+	Delegate    bool // the supervisor makes the inbox and its lock where the user may not
+	ReadOnly    bool // nothing is written to any mailbox
+	Debug       bool // log more
+	MaxSessions int  // 0: 100
+	AppendLimit int64
+
+	IdleExit time.Duration // without session until the worker ends: 10 min
+	KeepOpen time.Duration // a mailbox stays open after its last use: 1 min
+}
+
+func (c Config) withDefaults() Config {
+	setDefault(&c.MaxSessions, 100)
+	setDefault(&c.IdleExit, 10*time.Minute)
+	setDefault(&c.KeepOpen, time.Minute)
+	return c
+}
+
+func setDefault[T int | time.Duration](p *T, def T) {
+	if *p <= 0 {
+		*p = def
+	}
+}
+
+func (c Config) methods() []spool.Method {
+	m := make([]spool.Method, len(c.LockMethods))
+	for i, s := range c.LockMethods {
+		m[i] = spool.Method(s)
+	}
+	return m
+}
+
+// prefix is what .mailboxlist has in front of our folder names: its names are relative to the home.
+func (c Config) prefix() string {
+	rel, err := filepath.Rel(c.Home, c.Root)
+	if err != nil || rel == "." || rel == ".." || strings.HasPrefix(rel, "../") {
+		return ""
+	}
+	return rel + "/"
+}
