@@ -26,6 +26,9 @@ help: ## list the targets
 build: ## make bin/spoold (static, no C compiler needed)
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/spoold ./cmd/spoold
 
+run: build ## serve a copy of testdata/sample on 127.0.0.1:1143 until ^C
+	bin/spoold serve --sample testdata/sample
+
 test: ## all tests that need nothing but Go
 	$(GO) test -shuffle=on ./...
 

@@ -31,7 +31,6 @@ type record struct {
 	since   uint64 // modseq at which the message came
 	off     int64  // of the separator
 	end     int64  // of the text; a blank line may follow
-	next    int64  // of the following separator, or the end of the scanned file
 	digest  uint64
 	fromLen int32
 	hdrLen  int32 // with the blank line

@@ -17,10 +17,9 @@ import (
 
 // world is a mailbox file in a directory of its own, with a state directory beside it.
 type world struct {
-	t     *testing.T
-	path  string
-	state spool.Dir
-	o     Options
+	t    *testing.T
+	path string
+	o    Options
 }
 
 func newWorld(t *testing.T, content string) *world {
@@ -278,12 +277,16 @@ func TestForeignChanges(t *testing.T) {
 		"truncated":              {func(w *world) { w.write(delivered(1)) }, []string{"1  m1"}},
 		"emptied":                {func(w *world) { w.write("") }, nil},
 		"emptied and delivered":  {func(w *world) { w.write(delivered(7)) }, []string{"4  m7"}},
-		"text edited": {func(w *world) {
-			w.write(strings.Replace(w.content(), "text of message 3", "TEXT of message number 3", 1))
+		"text edited": {
+			func(w *world) {
+				w.write(strings.Replace(w.content(), "text of message 3", "TEXT of message number 3", 1))
+			},
+			[]string{"1  m1", "2  m2", "4  m3"},
 		},
-			[]string{"1  m1", "2  m2", "4  m3"}},
-		"flag set by mutt": {func(w *world) { w.write(strings.Replace(w.content(), "Subject: m2\n", "Subject: m2\nStatus: RO\n", 1)) },
-			[]string{"1  m1", "2 R m2", "3  m3"}},
+		"flag set by mutt": {
+			func(w *world) { w.write(strings.Replace(w.content(), "Subject: m2\n", "Subject: m2\nStatus: RO\n", 1)) },
+			[]string{"1  m1", "2 R m2", "3  m3"},
+		},
 		"flag and delivery": {func(w *world) {
 			w.write(strings.Replace(w.content(), "Subject: m2\n", "Subject: m2\nStatus: RO\n", 1) + delivered(4))
 		}, []string{"1  m1", "2 R m2", "3  m3", "4  m4"}},

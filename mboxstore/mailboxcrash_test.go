@@ -49,8 +49,10 @@ func crashCases() map[string]crashCase {
 		"expunge all":          {expunge(1, 2, 3, 4, 5), five, []string{}},
 		"append":               {add(1), five, append(slices.Clone(five), "6 R n0 Fresh")},
 		"multi-append":         {add(3), five, append(slices.Clone(five), "6 R n0 Fresh", "7 R n1 Fresh", "8 R n2 Fresh")},
-		"copy": {func(ctx context.Context, m *Mailbox) error { _, _, _, err := m.CopyTo(ctx, m, []UID{2, 4}); return err },
-			five, append(slices.Clone(five), "6  m2", "7  m4")},
+		"copy": {
+			func(ctx context.Context, m *Mailbox) error { _, _, _, err := m.CopyTo(ctx, m, []UID{2, 4}); return err },
+			five, append(slices.Clone(five), "6  m2", "7  m4"),
+		},
 		"flags and a new keyword": {func(ctx context.Context, m *Mailbox) error {
 			if err := m.Store(ctx, m.UIDs(), StoreOp{Mode: StoreAdd, Flags: FlagSeen, Keywords: []string{"$Junk"}}); err != nil {
 				return err

@@ -133,7 +133,7 @@ func (f *storedForm) undecided() bool {
 	if n < len(fromPrefix) && string(f.held) == fromPrefix[:n] {
 		return true
 	}
-	return !f.inBody && n < longestStart && (startsInternal(f.held))
+	return !f.inBody && n < longestStart && startsInternal(f.held)
 }
 
 // startsInternal reports whether line is the beginning of a status header's name, or all of it.

@@ -18,6 +18,7 @@ package spool
 //     can write to.
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -70,10 +71,44 @@ func (b *Box) openOnce(write bool) (File, error) {
 	if err == nil {
 		err = b.stillNamed(f)
 	}
+	if err == nil && !b.trusts(dir) {
+		err = b.onlyName(d, f)
+	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
+}
+
+// onlyName makes sure that the name we opened is the only one of the file. The
+// link count alone is not enough where others may write: they link another
+// file of the owner's here, and remove the link before we look. But the name
+// that a descriptor was opened by is gone for good once it was removed; so if
+// it is still there after the count was one, it was the one. A removal under
+// way has lowered the count and not yet taken the name; it keeps the directory
+// locked, and so does the search for a name that nobody can have looked up.
+func (b *Box) onlyName(d, f osFile) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Nlink != 1 {
+		return ErrLinks
+	}
+	err = d.do(func(dirfd int) error {
+		return unix.Fstatat(dirfd, "."+rand.Text(), new(unix.Stat_t), unix.AT_SYMLINK_NOFOLLOW)
+	})
+	if !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("search of the directory: %w", err)
+	}
+	name, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
+	if err != nil {
+		return err
+	}
+	if filepath.Base(name) != filepath.Base(b.path) { // also "NAME (deleted)"
+		return ErrReplaced
+	}
+	return nil
 }
 
 // openParent opens the directory of path only to open files in it.

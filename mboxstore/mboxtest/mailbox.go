@@ -87,7 +87,6 @@ type generator struct {
 	o   Options
 	r   *rand.Rand
 	box Mailbox
-	uid uint32
 }
 
 func pick[T any](g *generator, list ...T) T { return list[g.r.IntN(len(list))] }

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"spoold/backend/login"
+)
+
+// hostConfig is the configuration of a host.
+const hostConfig = "/etc/spoold/spoold.toml"
+
+// config is a configuration that has been checked.
+type config struct {
+	Listen []address // nil: the default of who we are
+	Mail   mailConfig
+	Lock   lockConfig
+	Auth   authConfig
+	Serve  serveConfig
+	Limits limitsConfig
+}
+
+type mailConfig struct{ Inbox, Root, State pathTemplate }
+
+type lockConfig struct {
+	Methods        []string
+	Timeout, Stale time.Duration
+}
+
+type authConfig struct {
+	Files     []string // passwd-files, in the order in which they are asked
+	Plaintext login.Plaintext
+}
+
+type serveConfig struct{ ReadOnly bool }
+
+// limitsConfig: 0 is the default of whoever keeps the limit.
+type limitsConfig struct {
+	Connections  int           // not logged in
+	PerAddress   int           // not logged in, from one address
+	Sessions     int           // of one user
+	Message      int64         // octets of a message to APPEND
+	LoginTimeout time.Duration // from connection to login
+	WorkerIdle   time.Duration // without session until a worker ends
+}
+
+// defaults are those of a host.
+func defaults() config {
+	return config{
+		Mail:   mailConfig{Inbox: "/var/spool/mail/%u", Root: "%h/mail", State: "/var/lib/spoold/%u"},
+		Lock:   lockConfig{Methods: lockMethods(), Timeout: 30 * time.Second, Stale: 5 * time.Minute},
+		Auth:   authConfig{Plaintext: login.PlaintextLoopback},
+		Limits: limitsConfig{Message: 64 << 20},
+	}
+}
+
+func lockMethods() []string { return []string{"fcntl", "dotlock", "flock"} }
+
+// readConfig reads a configuration file over the defaults.
+func readConfig(path string) (config, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return config{}, &exitError{exConfig, err}
+	}
+	c, err := parseConfig(text)
+	if err != nil {
+		return config{}, &exitError{exConfig, fmt.Errorf("%s: %w", path, err)}
+	}
+	return c, nil
+}
+
+// address is host:port.
+type address string
+
+func parseAddress(s string) (address, error) {
+	if _, _, err := net.SplitHostPort(s); err != nil {
+		return "", fmt.Errorf("%q is not host:port", s)
+	}
+	return address(s), nil
+}
+
+// checkTLS reads how TLS is used on a listener. There is none yet.
+func checkTLS(s string) error {
+	switch s {
+	case "none":
+		return nil
+	case "starttls", "implicit":
+		return fmt.Errorf("%q is not available in this version; only \"none\" is", s)
+	}
+	return fmt.Errorf("%q is not none, starttls or implicit", s)
+}
+
+func parseLockMethod(s string) (string, error) {
+	if !slices.Contains(lockMethods(), s) {
+		return "", fmt.Errorf("%q is not fcntl, dotlock or flock", s)
+	}
+	return s, nil
+}
+
+// parseSource reads where passwords are checked, and returns the passwd-file.
+func parseSource(s string) (string, error) {
+	path, ok := strings.CutPrefix(s, "passwd-file:")
+	if !ok {
+		return "", fmt.Errorf("%q is not available in this version; only passwd-file:PATH is", s)
+	}
+	if !filepath.IsAbs(path) {
+		return "", fmt.Errorf("%q needs an absolute path", s)
+	}
+	return path, nil
+}
+
+func parseDuration(s string) (time.Duration, error) {
+	d, err := time.ParseDuration(s)
+	if err != nil || d <= 0 {
+		return 0, fmt.Errorf("%q is no duration such as \"30s\" or \"5m\"", s)
+	}
+	return d, nil
+}
+
+func parseCount[T int | int64](n T) (T, error) {
+	if n <= 0 {
+		return 0, fmt.Errorf("%d is not above 0", n)
+	}
+	return n, nil
+}
+
+// pathTemplate is an absolute path with %u for the user's name and %h for his home, which it may begin with.
+type pathTemplate string
+
+func parseTemplate(s string) (pathTemplate, error) {
+	rest := strings.NewReplacer("%u", "", "%h", "", "%%", "").Replace(s)
+	switch {
+	case strings.Contains(rest, "%"):
+		return "", fmt.Errorf("path %q: only %%u, %%h and %%%% are replaced", s)
+	case !filepath.IsAbs(s) && !strings.HasPrefix(s, "%h"):
+		return "", fmt.Errorf("path %q is neither absolute nor begins with %%h", s)
+	case strings.ContainsRune(s, 0):
+		return "", fmt.Errorf("path %q has a NUL", s)
+	}
+	return pathTemplate(s), nil
+}
+
+// expand puts a user in. The name is one that privsep.CheckName accepts.
+func (t pathTemplate) expand(user, home string) string {
+	return filepath.Clean(strings.NewReplacer("%u", user, "%h", home, "%%", "%").Replace(string(t)))
+}
+
+// personal says whether the user has a say in what directory this names.
+func (t pathTemplate) personal() bool {
+	dir := filepath.Dir(string(t))
+	return strings.Contains(dir, "%u") || strings.Contains(dir, "%h")
+}

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"spoold/backend/privsep"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestParseConfig(t *testing.T) {
+	got, err := parseConfig([]byte(`
+[[listen]]
+address = "0.0.0.0:143"
+tls = "none"
+
+[[listen]]
+address = "[::1]:1143"
+
+[mail]
+root = "%h"
+
+[lock]
+methods = ["dotlock"]
+timeout = "10s"
+
+[auth]
+sources = ["passwd-file:/etc/spoold/passwd"]
+plaintext = "always"
+
+[serve]
+readonly = true
+
+[limits]
+sessions = 7
+message = 1000
+worker_idle = "1m30s"
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := config{
+		Listen: []address{"0.0.0.0:143", "[::1]:1143"},
+		Mail:   mailConfig{Inbox: "/var/spool/mail/%u", Root: "%h", State: "/var/lib/spoold/%u"},
+		Lock:   lockConfig{Methods: []string{"dotlock"}, Timeout: 10 * time.Second, Stale: 5 * time.Minute},
+		Auth:   authConfig{Files: []string{"/etc/spoold/passwd"}, Plaintext: "always"},
+		Serve:  serveConfig{ReadOnly: true},
+		Limits: limitsConfig{Sessions: 7, Message: 1000, WorkerIdle: 90 * time.Second},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("config (-want +got):\n%s", diff)
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	got, err := parseConfig(nil)
+	if diff := cmp.Diff(defaults(), got); diff != "" || err != nil {
+		t.Errorf("%v; empty file (-want +got):\n%s", err, diff)
+	}
+}
+
+func TestConfigErrors(t *testing.T) {
+	for _, tt := range []struct{ name, text, want string }{
+		{"unknown key", "[mail]\nstat = \"x\"\n", "line 2: unknown key\n1| [mail]\n2| stat = \"x\"\n"},
+		{"unknown table", "\n[tls]\ncert = \"x\"\n", "line 2: unknown key"},
+		{"number for a path", "[mail]\nstate = 5\n", "line 2: mail.state: a TOML integer does not fit here\n2| state = 5"},
+		{"string for a list", "[auth]\nsources = \"x\"\n", "line 2: auth.sources: a TOML string does not fit here"},
+		{"no TOML", "x = [\n", "line 1: toml: array is incomplete"},
+		{"twice", "[serve]\nreadonly = true\nreadonly = true\n", "line 3: toml: "},
+		{"path not absolute", "[mail]\n\ninbox = \"mail/%u\"\n", "line 3: mail.inbox: path \"mail/%u\" is neither absolute nor begins with %h\n3| inbox"},
+		{"unknown letter", "[mail]\nroot = \"/x/%n\"\n", "line 2: mail.root: path"},
+		{"duration", "[lock]\nstale = \"soon\"\n", "line 2: lock.stale: \"soon\" is no duration"},
+		{"negative duration", "[lock]\ntimeout = \"-1s\"\n", "line 2: lock.timeout: \"-1s\" is no duration"},
+		{"lock method", "[lock]\nmethods = [\"fcntl\", \"lockf\"]\n", "line 2: lock.methods: \"lockf\" is not"},
+		{"source", "[auth]\nsources = [\"pam:imap\"]\n", "line 2: auth.sources: \"pam:imap\" is not available"},
+		{"relative source", "[auth]\nsources = [\"passwd-file:x\"]\n", "line 2: auth.sources: \"passwd-file:x\" needs"},
+		{"plaintext", "[auth]\nplaintext = \"yes\"\n", "line 2: auth.plaintext: \"yes\" is not"},
+		{"address", "[[listen]]\naddress = \"a:1\"\n[[listen]]\naddress = \"b\"\n", "line 4: listen.address: \"b\" is not host:port"},
+		{"no address", "[[listen]]\ntls = \"none\"\n", "line 1: listen: no address"},
+		{"TLS", "[[listen]]\naddress = \"a:1\"\ntls = \"starttls\"\n", "line 3: listen.tls: \"starttls\" is not available"},
+		{"TLS word", "[[listen]]\naddress = \"a:1\"\ntls = \"yes\"\n", "line 3: listen.tls: \"yes\" is not none"},
+		{"zero", "[limits]\nsessions = 0\n", "line 2: limits.sessions: 0 is not above 0"},
+		{"dotted key", "limits.message = -1\n", "line 1: limits.message: -1 is not above 0"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := parseConfig([]byte(tt.text))
+			if err == nil || !strings.HasPrefix(err.Error(), tt.want) {
+				t.Errorf("error %v\nwant %s", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestExpand(t *testing.T) {
+	for _, tt := range []struct{ template, want string }{
+		{"/var/spool/mail/%u", "/var/spool/mail/bob"},
+		{"%h/mail", "/home/bob/mail"},
+		{"/x/%%u/%u%u", "/x/%u/bobbob"},
+		{"/a//b/", "/a/b"},
+		{"%h", "/home/bob"},
+	} {
+		if got := pathTemplate(tt.template).expand("bob", "/home/bob"); got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.template, got, tt.want)
+		}
+	}
+	// What is put in is not looked at for more to replace.
+	if got := pathTemplate("/%u/%h").expand("%h", "/%u"); got != "/%h/%u" {
+		t.Errorf("name with a percent sign: %s", got)
+	}
+}
+
+// TestKeeper: root makes locks only where no user has a say in the directory.
+func TestKeeper(t *testing.T) {
+	bob := privsep.Identity{Name: "bob", UID: 4002, Home: "/home/bob"}
+	for inbox, want := range map[pathTemplate]bool{
+		"/var/mail/%u": true, "%h/inbox": false, "/var/mail/%u/inbox": false, "/var/mail/inbox": true,
+	} {
+		c := defaults()
+		c.Mail.Inbox = inbox
+		if got := c.keeper(bob) != nil; got != want {
+			t.Errorf("%s: %v, want %v", inbox, got, want)
+		}
+	}
+	c := defaults()
+	c.Serve.ReadOnly = true
+	if c.keeper(bob) != nil {
+		t.Error("root would make locks for a server that writes nothing")
+	}
+}
+
+// FuzzParseConfig: what is accepted keeps the promises that others rely on.
+func FuzzParseConfig(f *testing.F) {
+	f.Add("[[listen]]\naddress = \"a:1\"\ntls = \"none\"\n[mail]\ninbox = \"/m/%u\"\n[limits]\nsessions = 3\n")
+	f.Add("mail.root = \"%h/m%%\"\n[lock]\nmethods = []\ntimeout = \"1h\"\n")
+	f.Add("[auth]\nsources = [\"passwd-file:/p\"]\nplaintext = \"tls\"\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := parseConfig([]byte(text))
+		if err != nil {
+			if strings.TrimSpace(err.Error()) == "" {
+				t.Fatal("an error without words")
+			}
+			return
+		}
+		for _, p := range []pathTemplate{c.Mail.Inbox, c.Mail.Root, c.Mail.State} {
+			if got := p.expand("u", "/h"); !strings.HasPrefix(got, "/") {
+				t.Fatalf("path %q of template %q", got, p)
+			}
+		}
+		if c.Lock.Timeout <= 0 || c.Lock.Stale <= 0 || c.Limits.Message <= 0 || c.Limits.Sessions < 0 {
+			t.Fatalf("accepted %+v", c)
+		}
+	})
+}

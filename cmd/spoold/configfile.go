@@ -1,0 +1,182 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+
+	"spoold/backend/login"
+
+	"github.com/pelletier/go-toml/v2"
+)
+
+// configFile is a configuration file as TOML has it: go-toml checks keys and types, and take the
+// values. nil is a key that is not there.
+type configFile struct {
+	Listen []struct {
+		Address *string `toml:"address"`
+		TLS     *string `toml:"tls"`
+	} `toml:"listen"`
+	Mail struct {
+		Inbox *string `toml:"inbox"`
+		Root  *string `toml:"root"`
+		State *string `toml:"state"`
+	} `toml:"mail"`
+	Lock struct {
+		Methods []string `toml:"methods"`
+		Timeout *string  `toml:"timeout"`
+		Stale   *string  `toml:"stale"`
+	} `toml:"lock"`
+	Auth struct {
+		Sources   []string `toml:"sources"`
+		Plaintext *string  `toml:"plaintext"`
+	} `toml:"auth"`
+	Serve struct {
+		ReadOnly bool `toml:"readonly"`
+	} `toml:"serve"`
+	Limits struct {
+		Connections  *int    `toml:"connections"`
+		PerAddress   *int    `toml:"per_address"`
+		Sessions     *int    `toml:"sessions"`
+		Message      *int64  `toml:"message"`
+		LoginTimeout *string `toml:"login_timeout"`
+		WorkerIdle   *string `toml:"worker_idle"`
+	} `toml:"limits"`
+}
+
+// parseConfig reads a configuration over the defaults. Its errors show the line.
+func parseConfig(text []byte) (config, error) {
+	var f configFile
+	if err := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(&f); err != nil {
+		return config{}, explainTOML(string(text), err)
+	}
+	t := &taker{text: string(text)}
+	c := defaults()
+	c.Listen = t.listen(&f)
+	take(t, "mail.inbox", f.Mail.Inbox, parseTemplate, &c.Mail.Inbox)
+	take(t, "mail.root", f.Mail.Root, parseTemplate, &c.Mail.Root)
+	take(t, "mail.state", f.Mail.State, parseTemplate, &c.Mail.State)
+	takeAll(t, "lock.methods", f.Lock.Methods, parseLockMethod, &c.Lock.Methods)
+	take(t, "lock.timeout", f.Lock.Timeout, parseDuration, &c.Lock.Timeout)
+	take(t, "lock.stale", f.Lock.Stale, parseDuration, &c.Lock.Stale)
+	takeAll(t, "auth.sources", f.Auth.Sources, parseSource, &c.Auth.Files)
+	take(t, "auth.plaintext", f.Auth.Plaintext, login.ParsePlaintext, &c.Auth.Plaintext)
+	c.Serve.ReadOnly = f.Serve.ReadOnly
+	t.limits(&f, &c.Limits)
+	return c, t.err
+}
+
+func (t *taker) listen(f *configFile) []address {
+	var all []address
+	for i, l := range f.Listen {
+		if l.Address == nil {
+			t.fail("listen", i, errors.New("no address"))
+			continue
+		}
+		var a address
+		takeNth(t, "listen.address", i, l.Address, parseAddress, &a)
+		all = append(all, a)
+		var mode string
+		takeNth(t, "listen.tls", i, l.TLS, func(s string) (string, error) { return s, checkTLS(s) }, &mode)
+	}
+	return all
+}
+
+func (t *taker) limits(f *configFile, c *limitsConfig) {
+	l := &f.Limits
+	take(t, "limits.connections", l.Connections, parseCount[int], &c.Connections)
+	take(t, "limits.per_address", l.PerAddress, parseCount[int], &c.PerAddress)
+	take(t, "limits.sessions", l.Sessions, parseCount[int], &c.Sessions)
+	take(t, "limits.message", l.Message, parseCount[int64], &c.Message)
+	take(t, "limits.login_timeout", l.LoginTimeout, parseDuration, &c.LoginTimeout)
+	take(t, "limits.worker_idle", l.WorkerIdle, parseDuration, &c.WorkerIdle)
+}
+
+// taker takes values from a file; err is about the first that is wrong.
+type taker struct {
+	text string
+	err  error
+}
+
+// take parses the value of a key into to, which keeps its default when the key is not there.
+func take[T, F any](t *taker, key string, value *F, parse func(F) (T, error), to *T) {
+	takeNth(t, key, 0, value, parse, to)
+}
+
+// takeNth is take in the n-th table of its name.
+func takeNth[T, F any](t *taker, key string, n int, value *F, parse func(F) (T, error), to *T) {
+	if value == nil {
+		return
+	}
+	v, err := parse(*value)
+	if err != nil {
+		t.fail(key, n, err)
+		return
+	}
+	*to = v
+}
+
+// takeAll is take for a list.
+func takeAll(t *taker, key string, values []string, parse func(string) (string, error), to *[]string) {
+	if values == nil {
+		return
+	}
+	parsed := make([]string, len(values))
+	for i, s := range values {
+		take(t, key, &s, parse, &parsed[i])
+	}
+	*to = parsed
+}
+
+func (t *taker) fail(key string, n int, err error) {
+	if t.err != nil {
+		return
+	}
+	t.err = fmt.Errorf("%s: %w", key, err)
+	if number, line := locate(t.text, key, n); number > 0 {
+		t.err = fmt.Errorf("line %d: %w\n%d| %s", number, t.err, number, line)
+	}
+}
+
+// locate finds the line that a key is set in, in the n-th table of its name, or the table itself.
+func locate(text, key string, n int) (number int, line string) {
+	table, seen := "", map[string]int{}
+	for l := range strings.Lines(text) {
+		number++
+		l = strings.TrimRight(l, "\r\n")
+		word, _, isKey := strings.Cut(l, "=")
+		word = strings.TrimSpace(word)
+		if name := strings.Trim(strings.TrimSpace(l), "[] "); strings.HasPrefix(word, "[") {
+			table = name
+			seen[table]++
+			word, isKey = "", true
+		}
+		full := strings.Trim(table+"."+word, ".")
+		if isKey && full == key && max(seen[table]-1, 0) == n {
+			return number, l
+		}
+	}
+	return 0, ""
+}
+
+// explainTOML shows the lines that an error of go-toml is about.
+func explainTOML(text string, err error) error {
+	var unknown *toml.StrictMissingError
+	var wrong *toml.DecodeError
+	switch {
+	case errors.As(err, &unknown) && len(unknown.Errors) > 0:
+		row, _ := unknown.Errors[0].Position()
+		return fmt.Errorf("line %d: unknown key\n%s", row, unknown.String())
+	case !errors.As(err, &wrong):
+		return err
+	}
+	row, _ := wrong.Position()
+	// go-toml says which Go type a value does not fit; who reads this need not know any.
+	if what, _, ok := strings.Cut(wrong.Error(), " into struct field "); ok {
+		_, kind, _ := strings.Cut(what, "decode ")
+		line := strings.Split(text, "\n")[row-1]
+		return fmt.Errorf("line %d: %s: a %s does not fit here\n%d| %s", row, strings.Join(wrong.Key(), "."), kind, row, line)
+	}
+	return fmt.Errorf("line %d: %w\n%s", row, err, wrong.String())
+}

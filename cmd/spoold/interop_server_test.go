@@ -1,0 +1,271 @@
+package main_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// secret is every test user's password and hash what passwd-file holds for it.
+const (
+	secret = "secret"
+	hash   = "$6$rounds=1000$interop$pKWwW2at2QcnUl0eXnbbLEFCNIKqf3h16127FWmRCPaln0m4z8w5YcQ70Y9fciuv73kmy4upaA0NxNdFNq3bo."
+)
+
+// host is one machine in small: a spool, homes, a configuration and, once started, a server.
+type host struct {
+	t      testing.TB
+	owner  person
+	dir    string
+	port   int
+	server *exec.Cmd
+	ended  chan error // what Wait said of server
+	log    *safeBuffer
+}
+
+// safeBuffer takes what a program logs while the test may look at it.
+type safeBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *safeBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *safeBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+// newHost makes the folders and the configuration for these users. All of them own
+// their mail as mailOwner, so that peers can be run on the same files.
+func newHost(t testing.TB, users ...string) *host {
+	t.Helper()
+	h := &host{t: t, owner: mailOwner(), dir: folder(t), log: &safeBuffer{}}
+	for _, dir := range []string{"spool", "home", "state"} {
+		if err := os.Mkdir(filepath.Join(h.dir, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(filepath.Join(h.dir, "spool"), os.ModeSticky|0o777); err != nil {
+		t.Fatal(err)
+	}
+	var passwd strings.Builder
+	for _, u := range users {
+		fmt.Fprintf(&passwd, "%s:%s:%d:%d::%s:\n", u, hash, h.owner.uid, h.owner.gid, h.home(u))
+		for _, dir := range []string{h.home(u), filepath.Join(h.home(u), "mail")} {
+			if err := os.Mkdir(dir, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			h.owner.own(t, dir)
+		}
+	}
+	t.Cleanup(func() {
+		h.stop(syscall.SIGTERM)
+		if t.Failed() {
+			t.Logf("spoold: %s", h.log)
+		}
+	})
+	h.port = freePort(t)
+	h.write("passwd", passwd.String())
+	h.write("spoold.toml", fmt.Sprintf(`
+[[listen]]
+address = "127.0.0.1:%[2]d"
+tls = "none"
+
+[mail]
+inbox = "%[1]s/spool/%%u"
+root = "%%h/mail"
+state = "%[1]s/state/%%u"
+
+[auth]
+sources = ["passwd-file:%[1]s/passwd"]
+`, h.dir, h.port))
+	return h
+}
+
+func (h *host) write(name, content string) {
+	h.t.Helper()
+	if err := os.WriteFile(filepath.Join(h.dir, name), []byte(content), 0o644); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func (h *host) home(user string) string { return filepath.Join(h.dir, "home", user) }
+
+// file is where a user's mailbox is.
+func (h *host) file(user, mailbox string) string {
+	if mailbox == "INBOX" {
+		return filepath.Join(h.dir, "spool", user)
+	}
+	return filepath.Join(h.home(user), "mail", mailbox)
+}
+
+// put gives a user a mailbox with that content.
+func (h *host) put(user, mailbox string, content []byte) {
+	h.t.Helper()
+	writeFile(h.t, h.owner, h.file(user, mailbox), content)
+}
+
+// freePort finds a port that was free a moment ago.
+func freePort(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// program builds spoold once for all tests of this run. A shell waits for the end of
+// the run on a pipe to remove it: a test binary has no other moment after all tests.
+var program = sync.OnceValues(func() (built, error) {
+	dir, err := os.MkdirTemp("", "spoold-bin-")
+	if err != nil {
+		return built{}, err
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return built{}, err
+	}
+	reaper := exec.Command("sh", "-c", `read end; rm -rf "$1"`, "sh", dir)
+	alive, err := reaper.StdinPipe()
+	if err != nil {
+		return built{}, err
+	}
+	if err := reaper.Start(); err != nil {
+		return built{}, err
+	}
+	b := built{path: filepath.Join(dir, "spoold"), alive: alive}
+	build := exec.Command("go", "build", "-o", b.path, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return built{}, fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return b, nil
+})
+
+// built is the program; it is removed when alive is closed, at the latest by the end of
+// this process.
+type built struct {
+	path  string
+	alive io.Closer
+}
+
+func spooldProgram(t testing.TB) string {
+	t.Helper()
+	b, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.path
+}
+
+// serve starts `spoold serve` and waits until it accepts connections.
+func (h *host) serve() {
+	h.t.Helper()
+	h.server = exec.Command(spooldProgram(h.t), "serve", "--config", filepath.Join(h.dir, "spoold.toml"))
+	h.server.Env = append(os.Environ(), "TZ=UTC")
+	h.server.Stdout, h.server.Stderr = h.log, h.log
+	h.server.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // kill means its workers too
+	if err := h.server.Start(); err != nil {
+		h.t.Fatal(err)
+	}
+	h.ended = make(chan error, 1)
+	go func(cmd *exec.Cmd, ended chan<- error) { ended <- cmd.Wait() }(h.server, h.ended)
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		c, err := net.Dial("tcp", h.address())
+		if err == nil {
+			_ = c.Close() // only looked whether it answers
+			return
+		}
+		select {
+		case err := <-h.ended:
+			h.server = nil
+			h.t.Fatalf("spoold ended at once: %v", err)
+		default:
+		}
+		if time.Now().After(end) {
+			h.t.Fatalf("spoold does not accept connections: %v", err)
+		}
+	}
+}
+
+func (h *host) address() string { return fmt.Sprintf("127.0.0.1:%d", h.port) }
+
+// stop ends the server with a signal and waits for it.
+func (h *host) stop(sig os.Signal) {
+	h.t.Helper()
+	if h.server == nil {
+		return
+	}
+	cmd := h.server
+	h.server = nil
+	if err := cmd.Process.Signal(sig); err != nil {
+		h.t.Errorf("spoold ended before it was told to: %v", err)
+	}
+	select {
+	case err := <-h.ended:
+		if sig == syscall.SIGTERM && err != nil {
+			h.t.Errorf("spoold after SIGTERM: %v", err)
+		}
+	case <-time.After(30 * time.Second):
+		h.t.Errorf("spoold goes on after %v", sig)
+		_ = cmd.Process.Kill() // it may be gone by now
+		<-h.ended
+	}
+}
+
+// kill ends the server and all its workers at once, as a crash does.
+func (h *host) kill() {
+	h.t.Helper()
+	cmd := h.server
+	h.server = nil
+	if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL); err != nil {
+		h.t.Fatal(err)
+	}
+	<-h.ended
+}
+
+// login is a new session of user.
+func (h *host) login(user string) *client {
+	h.t.Helper()
+	c := h.connect()
+	c.ok("LOGIN %s %s", user, secret)
+	return c
+}
+
+func (h *host) connect() *client {
+	h.t.Helper()
+	conn, err := net.Dial("tcp", h.address())
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	c := newClient(h.t, patientConn(conn), conn, func() { _ = conn.Close() /* nothing is written after this */ })
+	h.t.Cleanup(c.close)
+	return c
+}
+
+// spooldWarnings are the lines of the server's log at level WARN or ERROR.
+func (h *host) spooldWarnings() string {
+	var out strings.Builder
+	for line := range strings.Lines(h.log.String()) {
+		if strings.Contains(line, "WARN") || strings.Contains(line, "ERROR") {
+			out.WriteString(line)
+		}
+	}
+	return out.String()
+}
