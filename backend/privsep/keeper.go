@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,8 +19,11 @@ import (
 //     configuration without anything of the user in it;
 //   - names are looked up below an open directory, symbolic links are not followed, and nothing
 //     is ever opened that exists already;
-//   - only the lock that this Keeper made is removed, known by its inode.
+//   - only the lock that this Keeper made is removed, known by its inode; or one that has been
+//     there for longer than Stale, which a program that was killed has left behind.
 type Keeper struct {
+	Stale time.Duration // 0: a lock of others is never removed
+
 	dir, inbox string
 	id         Identity
 
@@ -40,6 +44,9 @@ func (k *Keeper) Lock() error {
 	defer k.mu.Unlock()
 	return k.inDir("lock inbox of", func(dir int, _ *unix.Stat_t) error {
 		fd, err := unix.Openat(dir, k.lockName(), createFlags, 0o644)
+		if errors.Is(err, unix.EEXIST) && k.removeStale(dir) {
+			fd, err = unix.Openat(dir, k.lockName(), createFlags, 0o644)
+		}
 		if err != nil {
 			return err
 		}
@@ -50,6 +57,16 @@ func (k *Keeper) Lock() error {
 		k.held, k.dev, k.ino = true, st.Dev, st.Ino
 		return nil
 	})
+}
+
+// removeStale removes a lock file that is older than Stale. Its ctime counts, which nobody can set back.
+func (k *Keeper) removeStale(dir int) bool {
+	var st unix.Stat_t
+	if k.Stale == 0 || unix.Fstatat(dir, k.lockName(), &st, unix.AT_SYMLINK_NOFOLLOW) != nil {
+		return false
+	}
+	age := time.Since(time.Unix(st.Ctim.Unix()))
+	return st.Mode&unix.S_IFMT == unix.S_IFREG && age > k.Stale && unix.Unlinkat(dir, k.lockName(), 0) == nil
 }
 
 // Unlock removes the lock that Lock made. It is no error when somebody else has removed it or

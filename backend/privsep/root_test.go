@@ -228,6 +228,24 @@ func TestKeeperLock(t *testing.T) {
 	}
 }
 
+// A supervisor that was killed leaves its lock behind; nobody else may remove it there.
+func TestKeeperRemovesAStaleLock(t *testing.T) {
+	dir := spoolDir(t)
+	dead, k := NewKeeper(dir, "alice", alice), NewKeeper(dir, "alice", alice)
+	if err := dead.Lock(); err != nil {
+		t.Fatal(err)
+	}
+	k.Stale = time.Hour
+	if err := k.Lock(); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("a young lock: %v", err)
+	}
+	k.Stale = time.Millisecond
+	time.Sleep(5 * time.Millisecond)
+	if err := k.Lock(); err != nil {
+		t.Errorf("a stale lock: %v", err)
+	}
+}
+
 func TestKeeperRefuses(t *testing.T) {
 	dir := spoolDir(t)
 	victim := filepath.Join(openDir(t), "victim")

@@ -35,7 +35,9 @@ func (c *config) keeper(id privsep.Identity) *privsep.Keeper {
 		return nil
 	}
 	dir, name := filepath.Split(c.Mail.Inbox.expand(id.Name, id.Home))
-	return privsep.NewKeeper(dir, name, id)
+	k := privsep.NewKeeper(dir, name, id)
+	k.Stale = c.Lock.Stale
+	return k
 }
 
 // personalConfig is what an ordinary user's own server and stdio go by: where mail is on this
