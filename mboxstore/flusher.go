@@ -45,6 +45,7 @@ func (f *flusher) init(m *Mailbox) { f.m = m }
 func (f *flusher) later(u urgency) {
 	delay := f.m.o.FlushDelay
 	if u == lazy {
+		f.m.numbering.Store(true)
 		delay *= lazyFactor
 	}
 	f.mu.Lock()

@@ -189,7 +189,7 @@ func FuzzFromLine(f *testing.F) {
 	f.Fuzz(func(t *testing.T, line []byte, sec int64, zone int32) {
 		if fl, ok := ParseFromLine(line); ok {
 			text, _, _ := bytes.Cut(line, []byte{'\n'})
-			if i := bytes.Index(text, fl.Date); i < len(fromPrefix) || !bytes.Contains(text[:i], fl.Sender) || len(fl.Date) < 21 {
+			if i := bytes.LastIndex(text, fl.Date); i < len(fromPrefix) || !bytes.Contains(text[:i], fl.Sender) || len(fl.Date) < 21 {
 				t.Errorf("%q: sender %q, date %q", line, fl.Sender, fl.Date)
 			}
 			if _, ok := ParseFromLine(append(text[:len(text):len(text)], "\nmore\n"...)); !ok {

@@ -166,7 +166,15 @@ func (m *Mailbox) stands(r *record) bool {
 }
 
 func sameStatus(s *StatusBlock, r *record) bool {
-	return s.Flags == r.onFile.flags && s.UID == r.onFile.uid
+	return s.Flags == r.onFile.flags && claimedUID(s) == r.onFile.uid
+}
+
+// claimedUID is what X-UID says; two of them say nothing (spec: UW §2.5).
+func claimedUID(s *StatusBlock) UID {
+	if s.UIDDup {
+		return 0
+	}
+	return s.UID
 }
 
 // scanned is what one pass over the file, or its tail, found.
@@ -228,10 +236,7 @@ func newRecord(sp *Span, words *interner) record {
 	t, _ := sp.From.Time(nil)
 	_, zone := t.Zone()
 	r.date, r.zone = t.Unix(), int16(zone/60)
-	r.onFile = fileState{flags: h.Status.Flags, keywords: words.list(h.Status.Keywords)}
-	if !h.Status.UIDDup {
-		r.onFile.uid = h.Status.UID
-	}
+	r.onFile = fileState{flags: h.Status.Flags, keywords: words.list(h.Status.Keywords), uid: claimedUID(&h.Status)}
 	return r
 }
 

@@ -95,6 +95,7 @@ type Mailbox struct {
 	buffers    sync.Pool    // *[]byte, for stored bytes
 	used       atomic.Int64 // when somebody last asked for something, ns since 1970
 	waiting    atomic.Bool  // flags that the file does not have yet
+	numbering  atomic.Bool  // UIDs or \Recent that the file does not have yet
 	unsynced   bool         // written in place, not yet durable; guarded by op
 	news       news
 	flush      flusher
@@ -164,7 +165,7 @@ func (m *Mailbox) closeFile() {
 // Close writes what is pending and lets go of the file. The Mailbox may not be used afterwards.
 // What could not be written stays in the state directory.
 func (m *Mailbox) Close(ctx context.Context) error {
-	err := m.Flush(ctx)
+	err := m.flushAll(ctx)
 	m.flush.stop()
 	m.op.Lock()
 	defer m.op.Unlock()

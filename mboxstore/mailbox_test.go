@@ -442,6 +442,30 @@ func TestRecheckFindsFlagsChangedInPlace(t *testing.T) {
 	wantList(t, m, "1  m1", "2 F m2", "3  m3", "4  m4")
 }
 
+func TestCloseWritesUIDs(t *testing.T) {
+	w := newWorld(t, mailbox(1))
+	m := w.open()
+	must(t, m.Flush(t.Context()))
+	w.deliver(delivered(2))
+	must(t, m.Refresh(t.Context()))
+	m.ClaimRecent(m.UIDs())
+	w.close(m)
+	if _, last, _ := strings.Cut(w.content(), "Subject: m2"); !strings.Contains(last, "Status: O\n") || !strings.Contains(last, "X-UID: 2\n") {
+		t.Errorf("file after close:\n%s", w.content())
+	}
+}
+
+// Two X-UID lines say nothing; the message is read and changed like any other.
+func TestDamagedUID(t *testing.T) {
+	w := newWorld(t, "From a Wed Dec  2 05:53:22 1992\nX-IMAPbase: 7 9\nX-UID: 3\nX-UID: 4\nSubject: m1\n\nx\n\n")
+	m := w.open()
+	wantList(t, m, "10  m1")
+	must(t, m.Store(t.Context(), []UID{10}, StoreOp{Flags: FlagSeen}))
+	w.close(m)
+	w.o.State = nil
+	wantList(t, w.open(), "10 R m1")
+}
+
 func TestNotAnMbox(t *testing.T) {
 	w := newWorld(t, "this is a letter\n")
 	box := spool.NewBox(w.path, uint32(os.Getuid()), spool.LockPolicy{Methods: []spool.Method{"fcntl"}, Timeout: time.Second})

@@ -10,11 +10,19 @@ import (
 	"spoold/spool"
 )
 
-// Flush writes what is pending to the file and makes it durable (RFC 9051 CHECK, CLOSE, UNSELECT, LOGOUT). UIDs of
-// a mailbox that was never opened before wait for a quiet moment when no flag does; so does everything while another
-// program holds UW's session lock. Errors: spool.ErrLocked, those of the file system; the change stays pending.
+// Flush writes what is pending to the file and makes it durable (RFC 9051 CHECK, CLOSE, UNSELECT, LOGOUT). UIDs and
+// \Recent for which much would have to move wait for a quiet moment when no flag does; and everything waits while
+// another program holds UW's session lock. Errors: spool.ErrLocked, those of the file system; the change stays pending.
 func (m *Mailbox) Flush(ctx context.Context) error {
-	if !m.waiting.Load() {
+	if !m.waiting.Load() && (!m.numbering.Load() || m.wouldMove() >= m.o.BigMove) {
+		return nil
+	}
+	return m.flushAll(ctx)
+}
+
+// flushAll is Flush for the last one who leaves.
+func (m *Mailbox) flushAll(ctx context.Context) error {
+	if !m.waiting.Load() && !m.numbering.Load() {
 		return nil
 	}
 	err := m.writePending(ctx, true)
@@ -22,6 +30,12 @@ func (m *Mailbox) Flush(ctx context.Context) error {
 		return nil // durable in the state directory since Store
 	}
 	return err
+}
+
+func (m *Mailbox) wouldMove() int64 {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.index.estimateMove()
 }
 
 // writePending plans and writes all that is pending.
@@ -32,6 +46,7 @@ func (m *Mailbox) writePending(ctx context.Context, sync bool) error {
 		return nil
 	}
 	m.waiting.Store(false) // a STORE from here on sets it again
+	m.numbering.Store(false)
 	err := m.locked(ctx, func() error {
 		p, err := m.plan(nil)
 		if err != nil {
@@ -41,6 +56,9 @@ func (m *Mailbox) writePending(ctx context.Context, sync bool) error {
 	})
 	if err != nil || m.unsynced {
 		m.waiting.Store(true)
+	}
+	if err != nil {
+		m.numbering.Store(true)
 	}
 	return err
 }
