@@ -1,6 +1,7 @@
 package mboxstore
 
 import (
+	"bytes"
 	"math"
 	"slices"
 	"strings"
@@ -125,6 +126,7 @@ func (a *adoption) adoptAll() {
 	prev, kept := UID(0), 0
 	for i := range records {
 		r := &records[i]
+		a.trim(r, known)
 		a.passMark(r.off)
 		old := a.identify(r, known, prev)
 		if old != nil {
@@ -142,6 +144,19 @@ func (a *adoption) adoptAll() {
 	a.x.pseudo = a.s.pseudo
 	if kept < known.n {
 		a.m.log.Info("mailbox changed by another program", "known", known.n, "kept", kept, "new", len(fresh))
+	}
+}
+
+// trim takes from the text of a known message what came behind it later and is no text: the blank lines and NULs that
+// some MDAs write before their separator. The look that saw them arrive left them out, too.
+func (a *adoption) trim(r *record, known *memory) {
+	old := known.place[r.off]
+	if old == nil || old.digest != r.digest || old.Size >= r.Size || old.end >= r.end || r.end-old.end > closingRoom {
+		return
+	}
+	b := make([]byte, r.end-old.end)
+	if _, err := a.m.file.ReadAt(b, old.end); err == nil && len(bytes.Trim(b, " \t\r\n\x00")) == 0 {
+		r.end, r.Size = old.end, old.Size
 	}
 }
 
@@ -283,6 +298,7 @@ type memory struct {
 	n      int
 	uid    map[UID]*record
 	digest map[digestKey][]*record // ascending UIDs
+	place  map[int64]*record       // by offset
 }
 
 type digestKey struct {
@@ -293,11 +309,15 @@ type digestKey struct {
 func key(r *record) digestKey { return digestKey{r.digest, r.Size} }
 
 func recall(records []record) *memory {
-	k := &memory{n: len(records), uid: make(map[UID]*record, len(records)), digest: make(map[digestKey][]*record, len(records))}
+	k := &memory{
+		n: len(records), uid: make(map[UID]*record, len(records)),
+		digest: make(map[digestKey][]*record, len(records)), place: make(map[int64]*record, len(records)),
+	}
 	for i := range records {
 		r := &records[i]
 		k.uid[r.UID] = r
 		k.digest[key(r)] = append(k.digest[key(r)], r)
+		k.place[r.off] = r
 	}
 	return k
 }

@@ -30,7 +30,7 @@ type item struct {
 	keywords []string
 	text     int64 // in the spill
 	textLen  int64
-	unclosed bool // the text does not end in LF
+	ending   string // what the text lacks of its last line's end
 }
 
 // batch is what one command adds: all of it or nothing.
@@ -161,7 +161,8 @@ func (m *Mailbox) add(ctx context.Context, b *batch) (uidValidity uint32, uids [
 	if err == nil {
 		uids, err = m.addLocked(b)
 	}
-	if err = errors.Join(err, release()); err != nil {
+	m.release(release)
+	if err != nil {
 		return 0, nil, err
 	}
 	m.news.tell()
@@ -194,9 +195,9 @@ func (m *Mailbox) addLocked(b *batch) ([]UID, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = m.restamp(before, true)
+	m.restamp(before, true)
 	m.setMark()
-	return uids, err
+	return uids, nil
 }
 
 // addBytes writes the batch and takes it into the index.
@@ -249,10 +250,7 @@ func (m *Mailbox) stream(b *batch) (open func() io.Reader, n int64) {
 		}
 		head := append(append(bytes.Clone(it.from), it.header...), statusLines(st, 0)...)
 		head = append(head, '\n')
-		tail := []byte("\n")
-		if it.unclosed {
-			tail = []byte("\n\n")
-		}
+		tail := []byte(it.ending + "\n")
 		text := func() io.Reader { return b.spill.reader(it.text, it.textLen) }
 		parts = append(parts, bytesReader(head), text, bytesReader(tail))
 		n += int64(len(head)) + it.textLen + int64(len(tail))
@@ -344,7 +342,9 @@ func (m *Mailbox) copyOut(ctx context.Context, b *batch, uid UID) error {
 	it := item{
 		from: bytes.Clone(raw[:rec.fromLen]), header: AppendRetained(nil, header),
 		flags: rec.Flags &^ FlagOld, keywords: rec.Keywords, text: b.spill.size, textLen: int64(len(text)),
-		unclosed: len(text) > 0 && text[len(text)-1] != '\n',
+	}
+	if len(text) > 0 && text[len(text)-1] != '\n' {
+		it.ending = lineEndFor(text[bytes.LastIndexByte(text, '\n')+1:])
 	}
 	_, err = b.spill.Write(text)
 	b.items = append(b.items, it)

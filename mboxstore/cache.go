@@ -73,7 +73,7 @@ func (m *Mailbox) loadCache() {
 	}
 	if err != nil {
 		m.log.Warn("index cache not used", "err", err)
-		m.index = index{}
+		m.index = index{words: &interner{}}
 		m.stamp = spool.Stamp{}
 	}
 }
@@ -129,8 +129,8 @@ func (m *Mailbox) decodeCache(b []byte) error {
 	if crc32.Checksum(body, castagnoli) != sum {
 		return errCache
 	}
-	x := &index{}
-	r := cacheReader{b: body[head:], words: &x.words}
+	x := &index{words: &interner{}}
+	r := cacheReader{b: body[head:], words: x.words}
 	if r.text() != m.sp.Path() {
 		return errCache
 	}

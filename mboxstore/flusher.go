@@ -33,7 +33,8 @@ type flusher struct {
 	due      time.Time
 	since    time.Time // of the oldest change that waits
 	touchDue time.Time
-	suspect  bool // a recheck is due
+	touched  spool.Stamp // our write that is to be touched
+	suspect  bool        // a recheck is due
 	failures int
 	stopped  bool
 	running  sync.WaitGroup
@@ -57,10 +58,10 @@ func (f *flusher) later(u urgency) {
 }
 
 // touchAt asks for the file's mtime to be set once that second has begun.
-func (f *flusher) touchAt(t time.Time) {
+func (f *flusher) touchAt(t time.Time, ours spool.Stamp) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.touchDue = t
+	f.touchDue, f.touched = t, ours
 	f.wakeAt(t)
 }
 
@@ -96,36 +97,51 @@ func (f *flusher) stop() {
 }
 
 // start takes note that a run begins; false when the mailbox is closing.
-func (f *flusher) start() (since time.Time, touch, ok bool) {
+func (f *flusher) start() (since time.Time, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.due = time.Time{}
 	if f.stopped {
-		return since, false, false
+		return since, false
 	}
 	f.running.Add(1)
-	touch = !f.touchDue.IsZero() && !time.Now().Before(f.touchDue)
-	if touch {
+	return f.since, true
+}
+
+// touch does a due touch.
+func (f *flusher) touch(ctx context.Context) error {
+	f.mu.Lock()
+	due, ours := !f.touchDue.IsZero() && !time.Now().Before(f.touchDue), f.touched
+	f.mu.Unlock()
+	if !due {
+		return nil
+	}
+	if err := f.m.touch(ctx, ours); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.touched == ours {
 		f.touchDue = time.Time{}
 	}
-	return f.since, touch, true
+	return nil
 }
 
 func (f *flusher) run() {
-	since, touch, ok := f.start()
+	since, ok := f.start()
 	if !ok {
 		return
 	}
 	defer f.running.Done()
-	ctx, cancel := context.WithTimeout(context.Background(), longestRetry)
+	ctx, cancel := context.WithTimeout(context.Background(), f.m.o.LookWait)
 	defer cancel()
 	if wait := f.m.mayWait(since); wait > 0 {
 		f.again(wait, since)
 		return
 	}
 	err := f.m.writePending(ctx, false)
-	if err == nil && touch {
-		err = f.m.touch(ctx)
+	if err == nil {
+		err = f.touch(ctx)
 	}
 	if err == nil {
 		err = f.recheck(ctx)

@@ -78,7 +78,7 @@ type index struct {
 	claimed map[UID]bool
 	grew    uint64 // modseq at which the keyword list grew last
 	lost    uint64 // modseq at which UIDVALIDITY changed last
-	words   interner
+	words   *interner
 }
 
 // change is one entry of the log of what happened to a message.

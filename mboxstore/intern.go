@@ -1,9 +1,13 @@
 package mboxstore
 
-import "strings"
+import (
+	"strings"
+	"sync"
+)
 
 // interner keeps one copy of each list of keywords, since thousands of messages have the same few.
 type interner struct {
+	mu    sync.Mutex
 	lists map[string][]string
 }
 
@@ -12,6 +16,8 @@ func (n *interner) list(words []string) []string {
 		return nil
 	}
 	key := strings.Join(words, " ")
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	if l, ok := n.lists[key]; ok {
 		return l
 	}

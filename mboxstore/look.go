@@ -54,7 +54,9 @@ func (m *Mailbox) look(ctx context.Context) error {
 	if m.file == nil {
 		return m.adoptEmpty()
 	}
-	return errors.Join(m.lookLocked(), release())
+	err = m.lookLocked()
+	m.release(release)
+	return err
 }
 
 // lock takes the file's locks: exclusive ones where we may write, since only they keep out a delivery that uses a
@@ -83,6 +85,13 @@ func (m *Mailbox) lock(ctx context.Context) (release func() error, err error) {
 		}
 	}
 	return nil, fmt.Errorf("%s keeps being replaced: %w", m.sp.Path(), spool.ErrReplaced)
+}
+
+// release gives the locks back. When that fails there is nothing to undo, and the change under them is done.
+func (m *Mailbox) release(release func() error) {
+	if err := release(); err != nil {
+		m.log.Warn("mailbox locks", "err", err)
+	}
 }
 
 func (m *Mailbox) reopen() error {
@@ -120,7 +129,7 @@ func (m *Mailbox) lookLocked() error {
 // scanNews reads what is not known of the file: only its tail when what was known still stands.
 func (m *Mailbox) scanNews(info spool.Info) (*scanned, error) {
 	x := &m.index
-	grown := info.Dev == m.stamp.Dev && info.Ino == m.stamp.Ino && info.Size >= x.end
+	grown := info.Dev == m.stamp.Dev && info.Ino == m.stamp.Ino && info.Size > x.end
 	if grown && x.base.UIDValidity != 0 && x.end > 0 && x.resume == x.end && m.endsStand() {
 		s, err := m.scan(x.end, info.Size)
 		if err == nil {
@@ -162,7 +171,17 @@ func (m *Mailbox) stands(r *record) bool {
 		return false
 	}
 	h := ParseHeader(b[r.fromLen:])
-	return h.Digest == r.digest && sameStatus(&h.Status, r)
+	return h.Digest == r.digest && sameStatus(&h.Status, r) && m.baseStands(h.Status.Base, r)
+}
+
+// baseStands: another server that numbers a delivery changes the base line in place.
+func (m *Mailbox) baseStands(b *Base, r *record) bool {
+	x := &m.index
+	carries := r == x.pseudo || x.pseudo == nil && len(x.records) > 0 && r == &x.records[0]
+	if !carries || x.onFile.UIDValidity == 0 {
+		return true
+	}
+	return b != nil && b.UIDValidity == x.onFile.UIDValidity && b.LastUID == x.onFile.LastUID
 }
 
 func sameStatus(s *StatusBlock, r *record) bool {
@@ -212,7 +231,7 @@ func (m *Mailbox) scan(off, size int64) (*scanned, error) {
 // take adds one span. Only the first message of the file may be a pseudo message or carry the base.
 func (m *Mailbox) take(s *scanned, sp *Span, fromStart bool) {
 	first := fromStart && len(s.records) == 0 && s.pseudo == nil
-	r := newRecord(sp, &m.index.words)
+	r := newRecord(sp, m.index.words)
 	if first && sp.Header.Status.Base != nil && (!sp.Header.Status.Pseudo || sp.Pseudo) {
 		b := *sp.Header.Status.Base
 		s.base = &b

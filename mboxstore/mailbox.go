@@ -107,6 +107,7 @@ type Mailbox struct {
 func Open(ctx context.Context, sp Spool, o Options) (*Mailbox, error) {
 	o.setDefaults()
 	m := &Mailbox{sp: sp, o: o, log: o.Log.With("mailbox", sp.Path())}
+	m.index.words = &interner{}
 	m.flush.init(m)
 	if err := m.openJournal(); err != nil {
 		return nil, err

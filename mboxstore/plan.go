@@ -73,11 +73,14 @@ func makePlan(x *index, file io.ReaderAt, size int64, gone map[UID]bool, pseudo 
 		w.p.records, w.p.inPlace, w.out = nil, false, emitter{}
 	}
 	w.p.records = make([]record, 0, len(x.records)-len(gone))
-	if err := w.planPseudo(len(gone) > 0 && len(gone) == len(x.records)); err != nil {
+	if err := w.planPseudo(needsPseudo(x.records, gone)); err != nil {
 		return nil, err
 	}
 	for i := range x.records {
 		r := &x.records[i]
+		if err := w.verify(i, gone); err != nil {
+			return nil, fmt.Errorf("message %d at offset %d: %w", r.UID, r.off, err)
+		}
 		if gone[r.UID] {
 			w.p.gone = append(w.p.gone, r.UID)
 			continue
@@ -178,6 +181,16 @@ func (w *planner) planPseudo(emptied bool) error {
 	return nil
 }
 
+// needsPseudo: no message stays, or one whose separator is too long to be the first line of a file.
+func needsPseudo(records []record, gone map[UID]bool) bool {
+	for i := range records {
+		if r := &records[i]; !gone[r.UID] {
+			return int(r.fromLen) > firstLine
+		}
+	}
+	return len(gone) > 0
+}
+
 // newPseudo makes a pseudo message for the beginning of the file.
 func newPseudo(b Base, text func(Base) []byte) (*record, []byte, error) {
 	raw := text(b)
@@ -265,9 +278,17 @@ func (w *planner) closing(r *record, next int64) int64 {
 	}
 	n := int64(0)
 	if b[0] != '\n' {
-		n = lineEnd(b[1:])
+		if n = lineEnd(b[1:]); n == 0 {
+			return gap // a line end longer than we look: nothing is dropped
+		}
 	}
-	return n + lineEnd(b[1+n:])
+	if m := lineEnd(b[1+n:]); m > 0 {
+		return n + m
+	}
+	if len(b) > 1+int(n) && b[1+n] == '\r' {
+		return gap
+	}
+	return n
 }
 
 // lineEnd is the length of the line end that b begins with, CRs and an LF; 0 when it does not.
@@ -334,10 +355,11 @@ func (w *planner) replaceStatus(h []byte, r *record, carries bool) headerEdit {
 }
 
 func blankLen(h []byte) int {
-	if bytes.HasSuffix(h, []byte("\r\n")) {
-		return 2
+	n := 1
+	for n < len(h) && h[len(h)-n-1] == '\r' {
+		n++
 	}
-	return 1
+	return n
 }
 
 // statusLines makes UW's block, without its blank line, of exactly room octets when it fits.
@@ -355,6 +377,18 @@ func statusLines(st StatusBlock, room int) []byte {
 }
 
 func trimBlank(block []byte) []byte { return block[:len(block)-1] }
+
+// verify makes sure that message i is where the index says, when it is cut, moves, or stands next to what is cut.
+func (w *planner) verify(i int, gone map[UID]bool) error {
+	r := &w.x.records[i]
+	before := i > 0 && gone[w.x.records[i-1].UID]
+	after := i+1 < len(w.x.records) && gone[w.x.records[i+1].UID]
+	if !w.out.moved && !gone[r.UID] && !before && !after {
+		return nil
+	}
+	_, err := w.readHeader(r)
+	return err
+}
 
 // readHeader reads the header of r and verifies that it is the one that the index knows (promise 6).
 func (w *planner) readHeader(r *record) ([]byte, error) {

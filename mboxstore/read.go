@@ -217,7 +217,8 @@ func (m *Mailbox) readLocked(ctx context.Context, uid UID, read func(*record) er
 	if err == nil {
 		err = m.readOnce(uid, read)
 	}
-	return errors.Join(err, release())
+	m.release(release)
+	return err
 }
 
 // read fills buf with the file's bytes [from, to).

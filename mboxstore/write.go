@@ -27,7 +27,7 @@ func (m *Mailbox) flushAll(ctx context.Context) error {
 	}
 	err := m.writePending(ctx, true)
 	if errors.Is(err, ErrInUse) {
-		return nil // durable in the state directory since Store
+		return m.keepPending() // the session lock may be younger than the last STORE
 	}
 	return err
 }
@@ -80,7 +80,16 @@ func (m *Mailbox) locked(ctx context.Context, f func() error) error {
 	if err == nil {
 		err = f()
 	}
-	return errors.Join(err, release())
+	if errors.Is(err, errMoved) { // only plans say so: nothing was written; read the whole file and plan again
+		m.mu.Lock()
+		m.stamp = spool.Stamp{}
+		m.mu.Unlock()
+		if err = m.lookLocked(); err == nil {
+			err = f()
+		}
+	}
+	m.release(release)
+	return err
 }
 
 func (m *Mailbox) writable() error {
@@ -226,15 +235,23 @@ func (m *Mailbox) afterWrite(before spool.Info, p *plan) error {
 		return nil
 	}
 	m.log.Debug("mailbox written", "edits", len(p.edits), "moved", p.moved())
-	err := m.restamp(before, false)
+	m.restamp(before, false)
 	m.setMark()
-	return err
+	return nil
 }
 
 // restamp: atime is now, so that shells do not announce mail that we wrote ourselves; after an append it is a second
 // before mtime, so that they do (spec: UW §4.3). Dovecot trusts its offsets while size and whole second of mtime are
 // the same; so a write that keeps the size gets the next second as soon as that has come.
-func (m *Mailbox) restamp(before spool.Info, appended bool) error {
+//
+// An error here changes nothing about the write, which is done: the next look reads the file anew.
+func (m *Mailbox) restamp(before spool.Info, appended bool) {
+	if err := m.setTimes(before, appended); err != nil {
+		m.log.Warn("mailbox times", "err", err)
+	}
+}
+
+func (m *Mailbox) setTimes(before spool.Info, appended bool) error {
 	info, err := m.file.Stat()
 	if err != nil {
 		return err
@@ -247,10 +264,13 @@ func (m *Mailbox) restamp(before spool.Info, appended bool) error {
 	if err := m.sp.SetTimes(m.file, atime, mtime); err != nil && !errors.Is(err, os.ErrPermission) {
 		return err
 	}
-	if info.Size == before.Size && mtime.Unix() == before.Mtime/int64(time.Second) {
-		m.flush.touchAt(mtime.Truncate(time.Second).Add(time.Second))
+	if err := m.keepStamp(); err != nil {
+		return err
 	}
-	return m.keepStamp()
+	if info.Size == before.Size && mtime.Unix() == before.Mtime/int64(time.Second) {
+		m.flush.touchAt(mtime.Truncate(time.Second).Add(time.Second), m.stamp)
+	}
+	return nil
 }
 
 // keepStamp makes the file's present stamp the one that the index belongs to.
@@ -266,13 +286,16 @@ func (m *Mailbox) keepStamp() error {
 }
 
 // touch gives the file an mtime in a later second than our last write had, if nobody has written since.
-func (m *Mailbox) touch(ctx context.Context) error {
+func (m *Mailbox) touch(ctx context.Context, ours spool.Stamp) error {
 	m.op.Lock()
 	defer m.op.Unlock()
-	if m.closed || m.file == nil || m.readOnly() {
+	if m.closed || m.file == nil || m.readOnly() || m.stamp != ours {
 		return nil
 	}
 	return m.locked(ctx, func() error {
+		if m.stamp != ours {
+			return nil
+		}
 		now := m.o.Now()
 		if err := m.sp.SetTimes(m.file, now, now); err != nil {
 			return err

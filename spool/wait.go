@@ -31,7 +31,11 @@ func (b *Box) newSiege(ctx context.Context, f osFile, mode LockMode) *siege {
 
 // giveUp tells why: the caller did not want to wait any longer, or we.
 func (s *siege) giveUp(lacking blocked) error {
-	if err := s.caller.Err(); err != nil {
+	err := s.caller.Err()
+	if errors.Is(err, context.DeadlineExceeded) {
+		return errors.Join(s.b.lockedError(s.f, lacking.method), err)
+	}
+	if err != nil {
 		return fmt.Errorf("lock %s: %w", s.b.path, err)
 	}
 	return s.b.lockedError(s.f, lacking.method)
