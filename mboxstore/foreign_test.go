@@ -73,7 +73,7 @@ func TestStuckFlush(t *testing.T) {
 	w.overwrite(n)
 	refreshed(t, m)
 	must(t, m.Store(t.Context(), []UID{2}, StoreOp{Mode: StoreAdd, Flags: FlagFlagged}))
-	for i := 0; i < 3; i++ {
+	for i := range 3 {
 		err := m.Flush(t.Context())
 		if err != nil {
 			t.Errorf("flush %d: %v", i, err)

@@ -24,6 +24,7 @@ func (m *Mailbox) Refresh(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, m.o.LookWait)
 	defer cancel()
 	err := m.look(ctx)
+	m.noteBroken(err)
 	if errors.Is(err, spool.ErrLocked) {
 		m.log.Info("mailbox busy, not looked at", "err", err)
 		return nil
@@ -32,6 +33,15 @@ func (m *Mailbox) Refresh(ctx context.Context) error {
 		return fmt.Errorf("look at %s: %w", m.sp.Path(), err)
 	}
 	return nil
+}
+
+// noteBroken remembers that the file is no mailbox any more, so that no flag is taken that could never be written.
+func (m *Mailbox) noteBroken(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err == nil || errors.Is(err, ErrNotMbox) {
+		m.broken = err
+	}
 }
 
 // unchanged asks by name, so that a file put in place of ours is noticed.

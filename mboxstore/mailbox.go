@@ -88,6 +88,8 @@ type Mailbox struct {
 	stamp      spool.Stamp
 	index      index
 	mark       mark
+	headers    int        // that one plan may change
+	broken     error      // not nil: the file is no mailbox any more
 	markSynced bool       // mark is durable
 	markFile   spool.File // nil until there is a mark
 	damaged    error      // not nil: a journal could not be replayed; served read-only
@@ -107,7 +109,7 @@ type Mailbox struct {
 func Open(ctx context.Context, sp Spool, o Options) (*Mailbox, error) {
 	o.setDefaults()
 	m := &Mailbox{sp: sp, o: o, log: o.Log.With("mailbox", sp.Path())}
-	m.index.words = &interner{}
+	m.index.words, m.headers = &interner{}, maxHeaders
 	m.flush.init(m)
 	if err := m.openJournal(); err != nil {
 		return nil, err

@@ -466,6 +466,47 @@ func TestDamagedUID(t *testing.T) {
 	wantList(t, w.open(), "10 R m1")
 }
 
+// A mailbox with more messages than one plan may change gets its status headers in several, and each leaves a file
+// that says of the rest what it said before.
+func TestManyHeadersInSeveralPlans(t *testing.T) {
+	w := newWorld(t, mailbox(10))
+	m := w.open()
+	m.headers = 3
+	if _, err := m.Remove(t.Context(), []UID{2, 9}); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"1  m1", "3  m3", "4  m4", "5  m5", "6  m6", "7  m7", "8  m8", "10  m10"}
+	wantList(t, m, want...)
+	w.close(m)
+	w.o.State = nil
+	wantList(t, w.open(), want...)
+
+	w = newWorld(t, mailbox(10))
+	m = w.open()
+	m.headers = 3
+	p, err := m.plan(nil)
+	must(t, err)
+	if !p.partial || p.base.LastUID != 3 {
+		t.Errorf("partial %v, last UID %d, want true 3", p.partial, p.base.LastUID)
+	}
+}
+
+func TestStoreWhenTheFileIsNoMailboxAnyMore(t *testing.T) {
+	w := newWorld(t, mailbox(2))
+	m := w.open()
+	good := w.content()
+	w.write("garbage\n" + good)
+	if err := m.Refresh(t.Context()); !errors.Is(err, ErrNotMbox) {
+		t.Errorf("refresh: %v", err)
+	}
+	if err := m.Store(t.Context(), []UID{1}, StoreOp{Flags: FlagSeen}); !errors.Is(err, ErrNotMbox) {
+		t.Errorf("store: %v", err)
+	}
+	w.write(good)
+	must(t, m.Refresh(t.Context()))
+	must(t, m.Store(t.Context(), []UID{1}, StoreOp{Flags: FlagSeen}))
+}
+
 func TestNotAnMbox(t *testing.T) {
 	w := newWorld(t, "this is a letter\n")
 	box := spool.NewBox(w.path, uint32(os.Getuid()), spool.LockPolicy{Methods: []spool.Method{"fcntl"}, Timeout: time.Second})

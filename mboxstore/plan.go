@@ -2,6 +2,7 @@ package mboxstore
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -35,6 +36,7 @@ type plan struct {
 	layout  *layout  // nil: nothing moves
 	records []record // all of them; or, when inPlace, only those that changed
 	inPlace bool
+	partial bool  // messages behind limit still have something pending
 	gone    []UID // ascending
 	pseudo  *record
 	base    Base
@@ -57,15 +59,21 @@ type planner struct {
 	file   io.ReaderAt
 	size   int64 // of the file
 	pseudo func(Base) []byte
+	base   Base // to be told by the base line
+	limit  int  // of the messages whose headers may change
 	out    emitter
 	p      plan
 	buf    []byte
 }
 
-// makePlan plans to write all that is pending, without the messages in gone. size is that of the file.
-func makePlan(x *index, file io.ReaderAt, size int64, gone map[UID]bool, pseudo func(Base) []byte) (*plan, error) {
+// makePlan plans to write what is pending in the first so many headers, without the messages in gone. size is that of
+// the file.
+func makePlan(x *index, file io.ReaderAt, size int64, gone map[UID]bool, headers int, pseudo func(Base) []byte) (*plan, error) {
 	w := planner{x: x, file: file, size: size, pseudo: pseudo}
-	w.p.base = x.base
+	w.setLimit(headers)
+	if w.p.partial && len(gone) > 0 {
+		return nil, errPartial
+	}
 	if len(gone) == 0 {
 		if fits, err := w.planInPlace(); err != nil || fits {
 			return &w.p, err
@@ -93,20 +101,47 @@ func makePlan(x *index, file io.ReaderAt, size int64, gone map[UID]bool, pseudo 
 	return &w.p, nil
 }
 
+// maxHeaders bounds, for one plan, its memory and its record in the journal: a large mailbox that was never opened gets
+// its status headers in several plans.
+const maxHeaders = 150_000
+
+// errPartial: so much is pending that it has to be written before anything can be removed.
+var errPartial = errors.New("too much is pending for one plan")
+
+// setLimit finds how far this plan goes. The base line must not run ahead of the messages that have their UID in the
+// file: those that follow get theirs by their order, also after a crash.
+func (w *planner) setLimit(headers int) {
+	w.limit, w.base = len(w.x.records), w.x.base
+	n := 0
+	for i := range w.x.records {
+		if !w.x.records[i].pending() {
+			continue
+		}
+		if n++; n > headers {
+			w.limit, w.p.partial = i, true
+			w.base.LastUID = max(w.x.records[i-1].UID, w.x.onFile.LastUID)
+			break
+		}
+	}
+	w.p.base = w.base
+}
+
+func (w *planner) baseStale() bool { return !sameBase(w.x.onFile, w.base) }
+
 // planInPlace plans the usual case without a walk over the whole mailbox: every message with something pending has
 // room for it. It reports whether that is so.
 func (w *planner) planInPlace() (bool, error) {
 	w.p.inPlace, w.p.pseudo = true, w.x.pseudo
-	if w.x.pseudo != nil && w.x.baseStale() {
+	if w.x.pseudo != nil && w.baseStale() {
 		if fits, err := w.editPseudo(); err != nil || !fits {
 			w.p.inPlace = false
 			return false, err
 		}
 	}
-	for i := range w.x.records {
+	for i := range w.x.records[:w.limit] {
 		r := &w.x.records[i]
 		carries := i == 0 && w.x.pseudo == nil
-		if !r.pending() && !(carries && w.x.baseStale()) {
+		if !r.pending() && !(carries && w.baseStale()) {
 			continue
 		}
 		if fits, err := w.editHeader(*r, carries); err != nil || !fits {
@@ -126,7 +161,7 @@ func (w *planner) editPseudo() (fits bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("pseudo message: %w", err)
 	}
-	with := replaceBaseLine(b, w.x.base)
+	with := replaceBaseLine(b, w.base)
 	if len(with) != len(b) {
 		return false, nil
 	}
@@ -165,13 +200,13 @@ func (w *planner) planPseudo(emptied bool) error {
 			return err
 		}
 		w.place(&r, func() {
-			w.out.replace(r.header(), b, replaceBaseLine(b, w.x.base))
+			w.out.replace(r.header(), b, replaceBaseLine(b, w.base))
 		})
 		r.hdrLen = int32(w.out.at() - r.off - int64(r.fromLen))
 		w.placeText(old, &r, w.nextOff(0))
 		w.p.pseudo = &r
 	case emptied:
-		r, b, err := newPseudo(w.x.base, w.pseudo)
+		r, b, err := newPseudo(w.base, w.pseudo)
 		if err != nil {
 			return err
 		}
@@ -232,10 +267,10 @@ func replaceBaseLine(header []byte, b Base) []byte {
 func (w *planner) planMessage(i int, r record) error {
 	old := r
 	carries := w.p.pseudo == nil && len(w.p.records) == 0
-	stale := carries && (i > 0 || w.x.baseStale())
+	stale := carries && (i > 0 || w.baseStale())
 	var err error
 	w.place(&r, func() {
-		if stale || r.pending() {
+		if stale || r.pending() && i < w.limit {
 			err = w.planHeader(&r, carries)
 			return
 		}
@@ -336,7 +371,7 @@ type headerEdit struct {
 func (w *planner) replaceStatus(h []byte, r *record, carries bool) headerEdit {
 	st := StatusBlock{Flags: r.Flags, Keywords: r.Keywords, UID: r.UID}
 	if carries {
-		b := w.x.base
+		b := w.base
 		st.Base = &b
 	}
 	if r.blank && !r.split {
@@ -429,10 +464,8 @@ func (w *planner) cutsMail() bool {
 	return n > 0 && w.x.records[n-1].end > w.out.at()
 }
 
-// baseStale reports whether the file's base line does not say what the index says.
-func (x *index) baseStale() bool {
-	a, b := x.onFile, x.base
-	return a.UIDValidity != b.UIDValidity || a.LastUID != b.LastUID || !slices.Equal(a.Keywords, b.Keywords)
+func sameBase(a, b Base) bool {
+	return a.UIDValidity == b.UIDValidity && a.LastUID == b.LastUID && slices.Equal(a.Keywords, b.Keywords)
 }
 
 // emitter collects the new file from left to right. As long as nothing has moved, replacements are edits in place.

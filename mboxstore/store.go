@@ -38,6 +38,10 @@ func (m *Mailbox) Store(ctx context.Context, uids []UID, op StoreOp) error {
 		m.mu.Unlock()
 		return ErrReadOnly
 	}
+	if err := m.broken; err != nil {
+		m.mu.Unlock()
+		return err
+	}
 	changed := m.index.store(uids, op)
 	m.mu.Unlock()
 	if len(changed) == 0 {

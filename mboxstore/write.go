@@ -42,18 +42,28 @@ func (m *Mailbox) wouldMove() int64 {
 func (m *Mailbox) writePending(ctx context.Context, sync bool) error {
 	m.op.Lock()
 	defer m.op.Unlock()
+	return m.writeAll(ctx, sync)
+}
+
+// writeAll is writePending for a caller that holds op.
+func (m *Mailbox) writeAll(ctx context.Context, sync bool) error {
 	if m.closed || m.readOnly() || m.file == nil {
 		return nil
 	}
 	m.waiting.Store(false) // a STORE from here on sets it again
 	m.numbering.Store(false)
-	err := m.locked(ctx, func() error {
-		p, err := m.plan(nil)
-		if err != nil {
-			return err
-		}
-		return m.carryOut(p, sync)
-	})
+	var err error
+	for more := true; more && err == nil; {
+		more = false
+		err = m.locked(ctx, func() error {
+			p, err := m.plan(nil)
+			if err != nil {
+				return err
+			}
+			more = p.partial
+			return m.carryOut(p, sync)
+		})
+	}
 	if err != nil || m.unsynced {
 		m.waiting.Store(true)
 	}
@@ -113,7 +123,7 @@ func (m *Mailbox) plan(gone map[UID]bool) (*plan, error) {
 	}
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	p, err := makePlan(&m.index, m.file, info.Size, gone, func(b Base) []byte {
+	p, err := makePlan(&m.index, m.file, info.Size, gone, m.headers, func(b Base) []byte {
 		return AppendPseudo(nil, b, m.o.Hostname, m.o.Now(), false)
 	})
 	if err != nil {
@@ -347,8 +357,18 @@ func (m *Mailbox) remove(ctx context.Context, pick func(*index) map[UID]bool) ([
 	if m.file == nil || len(picked()) == 0 {
 		return nil, nil
 	}
-	var gone []UID
-	err := m.locked(ctx, func() error {
+	gone, err := m.removeSet(ctx, picked)
+	if errors.Is(err, errPartial) {
+		if err := m.writeAll(ctx, true); err != nil {
+			return nil, err
+		}
+		gone, err = m.removeSet(ctx, picked)
+	}
+	return gone, err
+}
+
+func (m *Mailbox) removeSet(ctx context.Context, picked func() map[UID]bool) (gone []UID, err error) {
+	err = m.locked(ctx, func() error {
 		set := picked() // the look may have found messages gone
 		if len(set) == 0 {
 			return nil
