@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"spoold/spool"
 )
@@ -57,6 +58,9 @@ func (m *Mailbox) unchanged() bool {
 
 // look brings the index up to date with the file. The caller holds op.
 func (m *Mailbox) look(ctx context.Context) error {
+	if err := m.settle(ctx); err != nil {
+		return err
+	}
 	release, err := m.lock(ctx)
 	if err != nil {
 		return err
@@ -67,6 +71,29 @@ func (m *Mailbox) look(ctx context.Context) error {
 	err = m.lookLocked()
 	m.release(release)
 	return err
+}
+
+// settle waits, without any lock, until the file's last change is older than the grain of its clock: what is read then
+// cannot be changed under the same stamp (promise 6).
+func (m *Mailbox) settle(ctx context.Context) error {
+	if m.file == nil {
+		return nil
+	}
+	info, err := m.file.Stat()
+	if err != nil {
+		return err
+	}
+	grain := m.sp.Grain(m.file)
+	wait := min(grain, grain-time.Since(time.Unix(0, info.Ctime)))
+	if wait <= 0 {
+		return nil
+	}
+	select {
+	case <-time.After(wait):
+		return nil
+	case <-ctx.Done():
+		return errors.Join(spool.ErrLocked, ctx.Err()) // for the caller it is the same: not now
+	}
 }
 
 // lock takes the file's locks: exclusive ones where we may write, since only they keep out a delivery that uses a

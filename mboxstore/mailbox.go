@@ -32,6 +32,7 @@ type System interface {
 	SessionHeld() (bool, error)
 	SetTimes(f spool.File, atime, mtime time.Time) error
 	NewFile(perm fs.FileMode) (spool.File, error)
+	Grain(f spool.File) time.Duration
 }
 
 // Options says how a mailbox is to be served. The zero value is a folder without state directory.

@@ -507,6 +507,29 @@ func TestStoreWhenTheFileIsNoMailboxAnyMore(t *testing.T) {
 	must(t, m.Store(t.Context(), []UID{1}, StoreOp{Flags: FlagSeen}))
 }
 
+// coarse is a box on a file system whose clock ticks slowly.
+type coarse struct {
+	*spool.Box
+	grain time.Duration
+}
+
+func (c coarse) Grain(spool.File) time.Duration { return c.grain }
+
+// A file that was changed just now is not read before its stamp can be told from that of a later change.
+func TestYoungStampIsNotTrusted(t *testing.T) {
+	w := newWorld(t, mailbox(1))
+	box := spool.NewBox(w.path, uint32(os.Getuid()), spool.LockPolicy{Methods: []spool.Method{"fcntl"}, Timeout: time.Second})
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if _, err := Open(ctx, coarse{box, time.Hour}, w.o); !errors.Is(err, spool.ErrLocked) {
+		t.Errorf("open: %v", err)
+	}
+	m, err := Open(t.Context(), coarse{box, time.Nanosecond}, w.o)
+	must(t, err)
+	wantList(t, m, "1  m1")
+	w.close(m)
+}
+
 func TestNotAnMbox(t *testing.T) {
 	w := newWorld(t, "this is a letter\n")
 	box := spool.NewBox(w.path, uint32(os.Getuid()), spool.LockPolicy{Methods: []spool.Method{"fcntl"}, Timeout: time.Second})

@@ -277,6 +277,9 @@ func (m *Mailbox) setTimes(before spool.Info, appended bool) error {
 	if err := m.keepStamp(); err != nil {
 		return err
 	}
+	if m.sp.Grain(m.file) > 0 {
+		m.flush.recheckLater() // others may write under our own stamp
+	}
 	if info.Size == before.Size && mtime.Unix() == before.Mtime/int64(time.Second) {
 		m.flush.touchAt(mtime.Truncate(time.Second).Add(time.Second), m.stamp)
 	}

@@ -73,6 +73,9 @@ func (b *Box) TryLock(f spool.File, _ spool.LockMode) (release func() error, err
 // SessionHeld is always false.
 func (b *Box) SessionHeld() (bool, error) { return false, nil }
 
+// Grain is 0: every operation has a stamp of its own.
+func (b *Box) Grain(spool.File) time.Duration { return 0 }
+
 // SetTimes sets the times of f. It is no operation: nothing may depend on it
 // after a crash.
 func (b *Box) SetTimes(f spool.File, atime, mtime time.Time) error {
