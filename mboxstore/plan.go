@@ -23,9 +23,6 @@ import (
 // The base line (UIDVALIDITY, last UID, keywords) is in the pseudo message when there is one, else in the first
 // message that stays; when none stays, a pseudo message is written.
 
-// closingRoom is how many octets before a separator are looked at; a line end there may have several CRs.
-const closingRoom = 64
-
 // spareFirst is how many blanks the block that carries the base line gets beyond its words, so that a new keyword
 // does not move the whole file.
 const spareFirst = 240
@@ -127,68 +124,6 @@ func (w *planner) setLimit(headers int) {
 }
 
 func (w *planner) baseStale() bool { return !sameBase(w.x.onFile, w.base) }
-
-// planInPlace plans the usual case without a walk over the whole mailbox: every message with something pending has
-// room for it. It reports whether that is so.
-func (w *planner) planInPlace() (bool, error) {
-	w.p.inPlace, w.p.pseudo = true, w.x.pseudo
-	if w.x.pseudo != nil && w.baseStale() {
-		if fits, err := w.editPseudo(); err != nil || !fits {
-			w.p.inPlace = false
-			return false, err
-		}
-	}
-	for i := range w.x.records[:w.limit] {
-		r := &w.x.records[i]
-		carries := i == 0 && w.x.pseudo == nil
-		if !r.pending() && !(carries && w.baseStale()) {
-			continue
-		}
-		if fits, err := w.editHeader(*r, carries); err != nil || !fits {
-			w.p.inPlace = false
-			return false, err
-		}
-	}
-	w.p.edits = w.out.edits
-	w.out = emitter{}
-	return true, nil
-}
-
-// editPseudo brings the base line of the pseudo message up to date when its length stays.
-func (w *planner) editPseudo() (fits bool, err error) {
-	r := *w.x.pseudo
-	b, err := w.readHeader(&r)
-	if err != nil {
-		return false, fmt.Errorf("pseudo message: %w", err)
-	}
-	with := replaceBaseLine(b, w.base)
-	if len(with) != len(b) {
-		return false, nil
-	}
-	w.out.dst = r.header()
-	w.out.replace(r.header(), b, with)
-	return true, nil
-}
-
-// editHeader replaces status headers that have room.
-func (w *planner) editHeader(r record, carries bool) (fits bool, err error) {
-	if r.intLen == 0 && !r.split {
-		return false, nil
-	}
-	h, err := w.readHeader(&r)
-	if err != nil {
-		return false, fmt.Errorf("message %d at offset %d: %w", r.UID, r.off, err)
-	}
-	n := w.replaceStatus(h, &r, carries)
-	if int64(len(n.with)) != n.old {
-		return false, nil
-	}
-	w.out.dst = r.header() + n.at
-	w.out.replace(w.out.dst, h[n.at:n.at+n.old], n.with)
-	r.rewritten(n)
-	w.p.records = append(w.p.records, r)
-	return true, nil
-}
 
 // planPseudo keeps the pseudo message with the base line brought up to date, or makes one for an emptied mailbox.
 func (w *planner) planPseudo(emptied bool) error {
@@ -298,44 +233,6 @@ func (w *planner) placeText(old, r *record, next int64) {
 	w.out.copy(old.body(), old.end)
 	r.end = w.out.at()
 	w.out.copy(old.end, old.end+w.closing(old, next))
-}
-
-// closing is how many octets between a text and the next separator stay: the line end that the text itself may lack,
-// and one blank line. A single octet is one of the two.
-func (w *planner) closing(r *record, next int64) int64 {
-	gap := next - r.end
-	if gap <= 1 {
-		return max(gap, 0)
-	}
-	b := make([]byte, min(gap, closingRoom)+1)
-	if _, err := w.file.ReadAt(b, r.end-1); err != nil {
-		return gap
-	}
-	n := int64(0)
-	if b[0] != '\n' {
-		if n = lineEnd(b[1:]); n == 0 {
-			return gap // a line end longer than we look: nothing is dropped
-		}
-	}
-	if m := lineEnd(b[1+n:]); m > 0 {
-		return n + m
-	}
-	if len(b) > 1+int(n) && b[1+n] == '\r' {
-		return gap
-	}
-	return n
-}
-
-// lineEnd is the length of the line end that b begins with, CRs and an LF; 0 when it does not.
-func lineEnd(b []byte) int64 {
-	i := 0
-	for i < len(b) && b[i] == '\r' {
-		i++
-	}
-	if i < len(b) && b[i] == '\n' {
-		return int64(i) + 1
-	}
-	return 0
 }
 
 // planHeader writes the header of r with status headers that say what the index says.
@@ -466,79 +363,4 @@ func (w *planner) cutsMail() bool {
 
 func sameBase(a, b Base) bool {
 	return a.UIDValidity == b.UIDValidity && a.LastUID == b.LastUID && slices.Equal(a.Keywords, b.Keywords)
-}
-
-// emitter collects the new file from left to right. As long as nothing has moved, replacements are edits in place.
-type emitter struct {
-	edits []edit
-	segs  []segment
-	dst   int64
-	from  int64 // where moving began
-	moved bool
-}
-
-func (e *emitter) at() int64 { return e.dst }
-
-func (e *emitter) start() int64 {
-	if e.moved {
-		return e.from
-	}
-	return e.dst
-}
-
-func (e *emitter) move() {
-	if !e.moved {
-		e.moved, e.from = true, e.dst
-	}
-}
-
-// copy takes the old bytes [from, to).
-func (e *emitter) copy(from, to int64) {
-	if to <= from {
-		return
-	}
-	if from != e.dst {
-		e.move()
-	}
-	if e.moved {
-		if n := len(e.segs); n > 0 && e.segs[n-1].lit == nil && e.segs[n-1].src+e.segs[n-1].n == from {
-			e.segs[n-1].n += to - from
-		} else {
-			e.segs = append(e.segs, segment{src: from, n: to - from})
-		}
-	}
-	e.dst += to - from
-}
-
-// literal adds new bytes.
-func (e *emitter) literal(b []byte) {
-	if len(b) == 0 {
-		return
-	}
-	e.move()
-	e.segs = append(e.segs, segment{n: int64(len(b)), lit: b})
-	e.dst += int64(len(b))
-}
-
-// replace puts b in the place of old, which stands at from; the bytes before it must have been copied.
-func (e *emitter) replace(from int64, old, b []byte) {
-	if len(old) == len(b) && (!e.moved && from == e.dst || bytes.Equal(old, b)) {
-		e.edit(from, old, b)
-		return
-	}
-	e.literal(b)
-}
-
-func (e *emitter) edit(from int64, old, b []byte) {
-	i, j := 0, len(b)
-	for i < j && old[i] == b[i] {
-		i++
-	}
-	for j > i && old[j-1] == b[j-1] {
-		j--
-	}
-	if i < j {
-		e.edits = append(e.edits, edit{off: from + int64(i), old: bytes.Clone(old[i:j]), new: b[i:j]})
-	}
-	e.copy(from, from+int64(len(b)))
 }

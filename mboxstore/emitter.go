@@ -1,0 +1,78 @@
+package mboxstore
+
+import "bytes"
+
+// emitter collects the new file from left to right. As long as nothing has moved, replacements are edits in place.
+type emitter struct {
+	edits []edit
+	segs  []segment
+	dst   int64
+	from  int64 // where moving began
+	moved bool
+}
+
+func (e *emitter) at() int64 { return e.dst }
+
+func (e *emitter) start() int64 {
+	if e.moved {
+		return e.from
+	}
+	return e.dst
+}
+
+func (e *emitter) move() {
+	if !e.moved {
+		e.moved, e.from = true, e.dst
+	}
+}
+
+// copy takes the old bytes [from, to).
+func (e *emitter) copy(from, to int64) {
+	if to <= from {
+		return
+	}
+	if from != e.dst {
+		e.move()
+	}
+	if e.moved {
+		if n := len(e.segs); n > 0 && e.segs[n-1].lit == nil && e.segs[n-1].src+e.segs[n-1].n == from {
+			e.segs[n-1].n += to - from
+		} else {
+			e.segs = append(e.segs, segment{src: from, n: to - from})
+		}
+	}
+	e.dst += to - from
+}
+
+// literal adds new bytes.
+func (e *emitter) literal(b []byte) {
+	if len(b) == 0 {
+		return
+	}
+	e.move()
+	e.segs = append(e.segs, segment{n: int64(len(b)), lit: b})
+	e.dst += int64(len(b))
+}
+
+// replace puts b in the place of old, which stands at from; the bytes before it must have been copied.
+func (e *emitter) replace(from int64, old, b []byte) {
+	if len(old) == len(b) && (!e.moved && from == e.dst || bytes.Equal(old, b)) {
+		e.edit(from, old, b)
+		return
+	}
+	e.literal(b)
+}
+
+func (e *emitter) edit(from int64, old, b []byte) {
+	i, j := 0, len(b)
+	for i < j && old[i] == b[i] {
+		i++
+	}
+	for j > i && old[j-1] == b[j-1] {
+		j--
+	}
+	if i < j {
+		e.edits = append(e.edits, edit{off: from + int64(i), old: bytes.Clone(old[i:j]), new: b[i:j]})
+	}
+	e.copy(from, from+int64(len(b)))
+}
