@@ -36,6 +36,11 @@ func (c *Conn) serve() {
 		return
 	}
 	for len(c.pending) == 0 && !c.over {
+		// Commands that are here already need no read that could fail.
+		if bye := c.shutdownText(); bye != "" {
+			c.end(bye)
+			return
+		}
 		c.in.begun = c.br.Buffered() > 0
 		cmd, err := c.rd.Next()
 		if err != nil {
@@ -76,6 +81,7 @@ func (c *Conn) lost(err error) {
 	}
 }
 
+// shutdownText is what Shutdown was called with; empty when it was not.
 func (c *Conn) shutdownText() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -135,6 +135,20 @@ func TestShutdown(t *testing.T) {
 	}
 }
 
+// Commands that have arrived already are not run after Shutdown.
+func TestShutdownPipelined(t *testing.T) {
+	s := start(t, func(cfg *Config) {
+		cfg.Table["KICK"] = Entry{Run: func(_ context.Context, c *Conn, cmd *wire.Command) error {
+			c.Shutdown("enough")
+			c.OK(cmd, "", "KICK completed")
+			return nil
+		}}
+	})
+	s.line()
+	s.send("a KICK\r\nb NOOP\r\nc NOOP\r\n")
+	s.expect("a OK KICK completed", "* BYE enough", "end: EOF")
+}
+
 func TestTimeouts(t *testing.T) {
 	for _, tt := range []struct {
 		name, in string

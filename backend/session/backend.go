@@ -141,11 +141,11 @@ func (s *Session) bye(text string) {
 	case s.out != nil:
 		s.out.Untagged("BYE", "", text)
 		if err := s.out.Flush(); err != nil {
-			s.log.Info("client gone before BYE", "user", s.cfg.User, "err", err)
+			s.log.Info("client gone before BYE", "err", err)
 		}
 	case s.cfg.Bye != nil:
 		if err := s.cfg.Bye(text); err != nil {
-			s.log.Info("client gone before BYE", "user", s.cfg.User, "err", err)
+			s.log.Info("client gone before BYE", "err", err)
 		}
 	}
 }

@@ -17,6 +17,9 @@ type Config struct {
 	Log            *slog.Logger // nil: nothing is logged
 	AppendLimit    int64        // octets of one message; 0: no limit but the connection's own
 
+	// StatusWait is how long STATUS, or all of a LIST that tells it, waits for mailboxes that are locked; 0: 2 s.
+	StatusWait time.Duration
+
 	// Explain says how errors of the layers below mboxstore are answered (spool.ErrLocked is INUSE), which this package
 	// does not know by name. Nil, or a nil answer: [SERVERBUG].
 	Explain func(error) *Refusal

@@ -89,7 +89,7 @@ func (s *Session) imapError(what string, err error) error {
 	}
 	r := s.Explain(err)
 	if r == nil {
-		s.log.Error("command failed", "user", s.cfg.User, "command", what, "err", err)
+		s.log.Error("command failed", "command", what, "err", err)
 		r = &Refusal{Code: "SERVERBUG", Text: "Internal error; the server's log says more"}
 	}
 	typ := imap.StatusResponseTypeNo

@@ -190,17 +190,3 @@ func (s *Session) openFolder(ctx context.Context, name string) (*mboxstore.Mailb
 	}
 	return m, release, nil
 }
-
-// FolderStatus is STATUS. Of the selected mailbox it counts as \Recent what is so in this session, too.
-func (s *Session) FolderStatus(ctx context.Context, name string) (mboxstore.Status, error) {
-	m, release, err := s.openFolder(ctx, name)
-	if err != nil {
-		return mboxstore.Status{}, err
-	}
-	defer release()
-	st := m.Status()
-	if s.view != nil && s.view.box == m && !s.view.readOnly {
-		st.Recent += len(s.view.recent)
-	}
-	return st, nil
-}

@@ -43,8 +43,10 @@ type lister struct {
 }
 
 // ListFolders calls f for every name that a LIST returns. The file system is read only where a pattern can match, and
-// never outside the user's mail.
+// never outside the user's mail. What f waits in FolderStatus is limited for all of them together.
 func (s *Session) ListFolders(ctx context.Context, req ListRequest, f func(ListEntry) error) error {
+	s.listing = s.newPatience()
+	defer func() { s.listing = nil }()
 	l := &lister{s: s, req: req, f: f}
 	for _, text := range req.Patterns {
 		if p := newPattern(req.Reference, text); !p.outside() {

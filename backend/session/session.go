@@ -23,6 +23,8 @@ type Session struct {
 	out  *wire.Writer // spoold's own connection; nil on a plain imapserver.Server
 	view *View        // nil: no mailbox is selected
 
+	listing *patience // of the LIST that runs; else nil
+
 	forward []string // raw names of the command that is being passed to imapserver
 
 	mu sync.Mutex // serialises the imapserver callbacks
@@ -113,6 +115,6 @@ func (s *Session) unselect() {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	if err := v.close(ctx); err != nil {
-		s.log.Warn("mailbox not flushed", "user", s.cfg.User, "mailbox", v.name, "err", err)
+		s.log.Warn("mailbox not flushed", "mailbox", v.name, "err", err)
 	}
 }

@@ -36,7 +36,7 @@ var errMailboxGone = &Refusal{Bye: true, Text: "The mailbox was replaced by anot
 // refresh adopts what others did to the file. A mailbox that cannot be looked at now is one whose news come later.
 func (s *Session) refresh(ctx context.Context) {
 	if err := s.view.box.Refresh(ctx); err != nil {
-		s.log.Warn("mailbox not looked at", "user", s.cfg.User, "mailbox", s.view.name, "err", err)
+		s.log.Warn("mailbox not looked at", "mailbox", s.view.name, "err", err)
 	}
 }
 

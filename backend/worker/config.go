@@ -23,6 +23,7 @@ type Config struct {
 	LockMethods []string
 	LockTimeout time.Duration
 	LockStale   time.Duration
+	StatusWait  time.Duration // for locks, in STATUS and LIST; 0: 2 s
 
 	Delegate    bool // the supervisor makes the inbox and its lock where the user may not
 	ReadOnly    bool // nothing is written to any mailbox

@@ -41,7 +41,16 @@ func (s *store) Open(ctx context.Context, name string, create bool) (*mboxstore.
 	if f.Dir {
 		return nil, nil, fmt.Errorf("open %s: %w", name, session.ErrNoMailbox)
 	}
-	return s.w.table.acquire(ctx, path, s.h)
+	m, release, err := s.w.table.acquire(ctx, path, s.h)
+	if err != nil {
+		return nil, nil, err
+	}
+	// It may have waited until the folder was deleted or renamed, and what is missing opens as empty.
+	if _, err := s.w.tree.Stat(name); err != nil {
+		release()
+		return nil, nil, known(err)
+	}
+	return m, release, nil
 }
 
 // Walk tells the folders below dir.
@@ -73,12 +82,12 @@ func (s *store) Create(_ context.Context, name string) error {
 
 // Delete removes a folder. Other sessions that have it selected are ended.
 func (s *store) Delete(ctx context.Context, name string) error {
-	return s.alter(ctx, name, "was deleted", func() error { return s.w.tree.Remove(name) })
+	return s.alter(ctx, name, "deleted", func() error { return s.w.tree.Remove(name) })
 }
 
 // Rename renames a folder or directory. Other sessions that have it, or one below it, selected are ended.
 func (s *store) Rename(ctx context.Context, from, to string) error {
-	return s.alter(ctx, from, "was renamed", func() error { return s.w.tree.Rename(from, to) })
+	return s.alter(ctx, from, "renamed", func() error { return s.w.tree.Rename(from, to) })
 }
 
 func (s *store) alter(ctx context.Context, name, what string, f func() error) error {
@@ -89,7 +98,8 @@ func (s *store) alter(ctx context.Context, name, what string, f func() error) er
 	if _, err := s.w.tree.Stat(name); err != nil {
 		return known(err) // before anybody has to leave
 	}
-	free, err := s.w.table.alter(ctx, path, "The selected mailbox "+what+" by another session", f)
+	// The text must be true when it fails, too.
+	free, err := s.w.table.alter(ctx, path, s.h, "The mailbox is being "+what+" by another session", f)
 	if !free && err == nil {
 		return &session.Refusal{Code: "INUSE", Text: "The mailbox is in use by another session"}
 	}
@@ -124,6 +134,7 @@ func explain(err error) *session.Refusal {
 		{spool.ErrLinks, "NOPERM", "The mailbox file has more than one name"},
 		{spool.ErrOwner, "NOPERM", "The mailbox file belongs to another user"},
 		{spool.ErrSymlink, "NOPERM", "The mailbox is a symbolic link"},
+		{errAltered, "INUSE", "The mailbox is being deleted or renamed by another session"},
 		{errClosed, "UNAVAILABLE", "The server is stopping"},
 		{context.DeadlineExceeded, "INUSE", "The mailbox is busy"},
 	} {

@@ -3,8 +3,8 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
@@ -18,15 +18,12 @@ type table struct {
 	keep time.Duration
 	log  *slog.Logger
 
-	// names is held for writing while mailboxes are renamed or removed, and for reading while one
-	// is opened: a mailbox must not be opened by a name that is about to mean something else.
-	names sync.RWMutex
-
-	mu      sync.Mutex
-	entries map[string]*entry
-	idle    int            // entries with no holder that are not closing
-	closing sync.WaitGroup // entries that are being closed
-	closed  bool
+	mu          sync.Mutex
+	entries     map[string]*entry
+	alterations map[*alteration]struct{} // under way
+	idle        int                      // entries with no holder that are not closing
+	closing     sync.WaitGroup           // entries that are being closed
+	closed      bool
 }
 
 // opened is an open mailbox and how to learn of changes to its file.
@@ -40,10 +37,14 @@ type holder interface{ Shutdown(text string) }
 
 // entry is one mailbox of the table.
 type entry struct {
-	path  string
-	ready chan struct{} // closed when box or err is there
+	path   string
+	ctx    context.Context // of opening it: the first holder's, until an alteration cancels it
+	cancel context.CancelFunc
+
+	ready chan struct{} // closed when what follows is there
 	box   *opened
 	err   error
+	again bool // err is only that ctx ended, which is nothing to others
 
 	// guarded by table.mu:
 	holders map[holder]int
@@ -63,54 +64,103 @@ const closeTimeout = 20 * time.Second
 var errClosed = errors.New("worker is stopping")
 
 func newTable(keep time.Duration, log *slog.Logger, open func(context.Context, string) (*opened, error)) *table {
-	return &table{open: open, keep: keep, log: log, entries: make(map[string]*entry)}
+	return &table{
+		open: open, keep: keep, log: log,
+		entries: make(map[string]*entry), alterations: make(map[*alteration]struct{}),
+	}
 }
 
-// acquire opens the mailbox at path for h, until release is called.
+// acquire opens the mailbox at path for h, until release is called. It waits while the mailbox is
+// closed, deleted or renamed; when h itself is in the way of that, the answer is errAltered.
 func (t *table) acquire(ctx context.Context, path string, h holder) (m *mboxstore.Mailbox, release func(), err error) {
-	t.names.RLock()
-	defer t.names.RUnlock()
-	e, first, err := t.enter(ctx, path, h)
-	if err != nil {
-		return nil, nil, err
+	for {
+		e, first, err := t.enter(ctx, path, h)
+		if err != nil {
+			return nil, nil, err
+		}
+		if first {
+			t.openEntry(e)
+		}
+		if !isClosed(ctx, e.ready) {
+			t.release(e, h)
+			return nil, nil, ctx.Err()
+		}
+		if e.err == nil {
+			return e.box.Mailbox, sync.OnceFunc(func() { t.release(e, h) }), nil
+		}
+		t.release(e, h)
+		switch {
+		case !e.again:
+			return nil, nil, e.err
+		case ctx.Err() != nil:
+			return nil, nil, fmt.Errorf("%w: %w", ctx.Err(), e.err)
+		}
 	}
-	if first {
-		e.box, e.err = t.open(ctx, path)
-		close(e.ready)
+}
+
+// isClosed waits for ch, and says whether it was closed before ctx ended. What is there already
+// counts even when the time is over: a mailbox that took long to read is not read in vain.
+func isClosed(ctx context.Context, ch <-chan struct{}) bool {
+	select {
+	case <-ch:
+		return true
+	default:
 	}
 	select {
-	case <-e.ready:
+	case <-ch:
+		return true
 	case <-ctx.Done():
-		t.release(e, h)
-		return nil, nil, ctx.Err()
+		return false
 	}
+}
+
+// openEntry opens an entry for all who wait for it. One that failed leaves the table at once, so
+// that the next to come tries anew and does not wait for those who are still to hear of it.
+func (t *table) openEntry(e *entry) {
+	defer e.cancel()
+	e.box, e.err = t.open(e.ctx, e.path)
 	if e.err != nil {
-		t.release(e, h)
-		return nil, nil, e.err
+		e.again = e.ctx.Err() != nil
+		t.forget(e)
 	}
-	return e.box.Mailbox, sync.OnceFunc(func() { t.release(e, h) }), nil
+	close(e.ready)
+}
+
+func (t *table) forget(e *entry) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.entries[e.path] == e {
+		delete(t.entries, e.path)
+	}
 }
 
 // enter finds or makes the entry and counts h; first says that the caller has to open it.
 func (t *table) enter(ctx context.Context, path string, h holder) (e *entry, first bool, err error) {
 	for {
-		e, first, gone, err := t.tryEnter(path, h)
-		if gone == nil {
+		e, first, wait, err := t.tryEnter(ctx, path, h)
+		if wait == nil {
 			return e, first, err
 		}
 		select {
-		case <-gone:
+		case <-wait:
 		case <-ctx.Done():
 			return nil, false, ctx.Err()
 		}
 	}
 }
 
-func (t *table) tryEnter(path string, h holder) (e *entry, first bool, gone chan struct{}, err error) {
+// tryEnter is enter, or what to wait for before it is tried again.
+func (t *table) tryEnter(ctx context.Context, path string, h holder) (e *entry, first bool, wait chan struct{}, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
 		return nil, false, nil, errClosed
+	}
+	if a := t.alterationOf(path); a != nil {
+		if t.inTheWay(h) {
+			return nil, false, nil, errAltered
+		}
+		return nil, false, a.done, nil
 	}
 	e, known := t.entries[path]
 	if known && e.gone != nil {
@@ -118,6 +168,7 @@ func (t *table) tryEnter(path string, h holder) (e *entry, first bool, gone chan
 	}
 	if !known {
 		e = &entry{path: path, ready: make(chan struct{}), holders: make(map[holder]int)}
+		e.ctx, e.cancel = context.WithCancel(ctx)
 		t.entries[path] = e
 	} else if len(e.holders) == 0 {
 		t.idle--
@@ -203,74 +254,10 @@ func (t *table) finish(ctx context.Context, e *entry) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	delete(t.entries, e.path)
+	if t.entries[e.path] == e { // it may have failed and been forgotten, and another one be there
+		delete(t.entries, e.path)
+	}
 	close(e.gone)
-}
-
-// alter closes the mailbox at path, and those below it, and then runs f, which renames or removes
-// them. Sessions that hold one get BYE with that text. It is false, and f has not run, when
-// somebody does not let go in time.
-func (t *table) alter(ctx context.Context, path, bye string, f func() error) (bool, error) {
-	t.names.Lock()
-	defer t.names.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
-	defer cancel()
-	for _, e := range t.below(path) {
-		if !t.evict(ctx, e, bye) {
-			return false, nil
-		}
-	}
-	return true, f()
-}
-
-func (t *table) below(path string) []*entry {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var found []*entry
-	for p, e := range t.entries {
-		if p == path || strings.HasPrefix(p, path+"/") {
-			found = append(found, e)
-		}
-	}
-	return found
-}
-
-// evict makes everybody let go of an entry and closes it.
-func (t *table) evict(ctx context.Context, e *entry, bye string) bool {
-	freed, gone := t.askToLeave(e, bye)
-	if freed != nil {
-		select {
-		case <-freed:
-		case <-ctx.Done():
-			return false
-		}
-		_, gone = t.askToLeave(e, bye)
-	}
-	select {
-	case <-gone:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-// askToLeave returns what to wait for: freed while there are holders, gone when there are none.
-func (t *table) askToLeave(e *entry, bye string) (freed, gone chan struct{}) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	switch {
-	case len(e.holders) > 0:
-		for h := range e.holders {
-			h.Shutdown(bye)
-		}
-		if e.freed == nil {
-			e.freed = make(chan struct{})
-		}
-		return e.freed, nil
-	case e.gone == nil:
-		t.startClose(e)
-	}
-	return nil, e.gone
 }
 
 // close closes all mailboxes. Nobody holds one any more, unless he is stuck; then his mailbox is

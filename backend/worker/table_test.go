@@ -163,7 +163,7 @@ func TestAlter(t *testing.T) {
 		t.Fatal(err)
 	}
 	ran := false
-	free, err := tab.alter(t.Context(), filepath.Join(dir, "d"), "bye", func() error {
+	free, err := tab.alter(t.Context(), filepath.Join(dir, "d"), &guest{}, "bye", func() error {
 		ran = true
 		if tab.count() != 1 {
 			t.Error("the mailbox is still open")
@@ -189,7 +189,7 @@ func TestAlterOfStuck(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
 	defer cancel()
-	free, err := tab.alter(ctx, path, "bye", func() error { t.Error("altered under a session"); return nil })
+	free, err := tab.alter(ctx, path, &guest{}, "bye", func() error { t.Error("altered under a session"); return nil })
 	if free || err != nil {
 		t.Errorf("altered: %v, %v", free, err)
 	}
@@ -230,7 +230,7 @@ func TestTableRace(t *testing.T) {
 			for j := range 20 {
 				path := filepath.Join(dir, fmt.Sprint((i+j)%3))
 				if i == 0 && j%5 == 0 {
-					if _, err := tab.alter(t.Context(), path, "bye", func() error { return nil }); err != nil {
+					if _, err := tab.alter(t.Context(), path, &guest{}, "bye", func() error { return nil }); err != nil {
 						t.Error(err)
 					}
 					continue

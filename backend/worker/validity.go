@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"strconv"
 	"strings"
@@ -20,6 +21,7 @@ import (
 type validity struct {
 	state spool.Dir // nil: what was given is forgotten at the end
 	now   func() time.Time
+	log   *slog.Logger
 
 	mu   sync.Mutex
 	last uint32
@@ -68,7 +70,10 @@ func (v *validity) load() error {
 	}
 	n, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 31)
 	if err != nil {
-		return err
+		// Only a clock that was set back can now make a value come twice; never to give one again
+		// would be certain harm.
+		v.log.Warn("Last UIDVALIDITY unreadable, beginning anew with the clock", "file", validityName, "err", err)
+		n = 0
 	}
 	v.last, v.read = uint32(n), true
 	return nil

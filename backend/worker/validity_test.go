@@ -2,7 +2,8 @@ package worker
 
 import (
 	"errors"
-	"os"
+	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -96,22 +97,24 @@ func TestValidityFull(t *testing.T) {
 	}
 }
 
+// TestValidityNonsense: a damaged file is told in the log and replaced.
 func TestValidityNonsense(t *testing.T) {
-	dir, err := spool.OpenDir(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := dir.Open(validityName, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := f.WriteAt([]byte("-5"), 0); err != nil {
-		t.Fatal(err)
-	}
-	if err := f.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := (&validity{state: dir, now: at(1000)}).next(); err == nil {
-		t.Errorf("gave %d without knowing the last", got)
+	for _, text := range []string{"-5", "", "x", "99999999999", "12 34"} {
+		path := t.TempDir()
+		dir, err := spool.OpenDir(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(path, validityName), text)
+		var log buffer
+		for i, now := range []int64{1000, 5} {
+			got, err := (&validity{state: dir, now: at(now), log: logTo(&log)}).next()
+			if err != nil || got != uint32(1000+i) {
+				t.Errorf("%q: then %d, %v", text, got, err)
+			}
+		}
+		if n := strings.Count(log.String(), "level=WARN"); n != 1 {
+			t.Errorf("%q: %d warnings:\n%s", text, n, log.String())
+		}
 	}
 }

@@ -59,7 +59,7 @@ func Open(cfg Config, o Options) (*Worker, error) {
 	}
 	w := &Worker{
 		cfg: cfg, o: o, log: o.Log, tree: tree,
-		validity: &validity{state: o.State, now: time.Now},
+		validity: &validity{state: o.State, now: time.Now, log: o.Log},
 		incoming: newHanded(),
 		sessions: make(map[*imapconn.Conn]*served),
 		replayed: func() {},

@@ -287,9 +287,9 @@ func TestDeleteAndRenameOfSelected(t *testing.T) {
 	cfg := user(t)
 	w := open(t, cfg)
 	for name, tt := range map[string]struct{ mailbox, command, text string }{
-		"delete":           {"one", "DELETE one", "* BYE The selected mailbox was deleted by another session\r\n"},
-		"rename":           {"two", "RENAME two new", "* BYE The selected mailbox was renamed by another session\r\n"},
-		"rename of parent": {"dir/three", "RENAME dir dir2", "* BYE The selected mailbox was renamed by another session\r\n"},
+		"delete":           {"one", "DELETE one", "* BYE The mailbox is being deleted by another session\r\n"},
+		"rename":           {"two", "RENAME two new", "* BYE The mailbox is being renamed by another session\r\n"},
+		"rename of parent": {"dir/three", "RENAME dir dir2", "* BYE The mailbox is being renamed by another session\r\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a, b := preauth(t, w), preauth(t, w)
