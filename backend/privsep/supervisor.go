@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // Options says how a Supervisor treats its workers.
@@ -26,9 +27,13 @@ type Options struct {
 // ErrStopping is the answer to a login while the server ends.
 var ErrStopping = errors.New("server is stopping")
 
+// endTimeout is how long a worker may take to end once its connection has.
+const endTimeout = 30 * time.Second
+
 // Supervisor has the table of workers.
 type Supervisor struct {
-	o Options
+	o          Options
+	endTimeout time.Duration
 
 	mu       sync.Mutex
 	workers  map[key]*worker
@@ -53,7 +58,7 @@ type worker struct {
 
 // NewSupervisor makes a Supervisor without workers.
 func NewSupervisor(o Options) *Supervisor {
-	return &Supervisor{o: o, workers: make(map[key]*worker), live: make(map[*worker]struct{})}
+	return &Supervisor{o: o, endTimeout: endTimeout, workers: make(map[key]*worker), live: make(map[*worker]struct{})}
 }
 
 // Hand gives a connection that has logged in as id to id's worker, which is started when there is
@@ -133,9 +138,7 @@ func (s *Supervisor) tend(w *worker) {
 		}
 	}
 	s.forget(w)
-	// The worker ends when it sees its connection closed. If it does not, Stop's time-out kills it.
-	err := w.proc.Conn.Close()
-	if err = errors.Join(err, w.proc.Wait()); err != nil {
+	if err := s.end(w); err != nil {
 		s.o.Log.Error("Worker died", "user", w.id.Name, "err", err)
 	}
 	s.mu.Lock()
@@ -146,6 +149,18 @@ func (s *Supervisor) tend(w *worker) {
 			s.o.Log.Error("Lock of dead worker", "user", w.id.Name, "err", err)
 		}
 	}
+}
+
+// end waits for the end of a worker, which comes when it sees its connection closed. One that hangs
+// is killed: it would keep its locks, and the worker that follows it would wait for them.
+func (s *Supervisor) end(w *worker) error {
+	err := w.proc.Conn.Close()
+	late := time.AfterFunc(s.endTimeout, func() {
+		s.o.Log.Warn("Worker killed", "user", w.id.Name)
+		w.proc.Kill()
+	})
+	defer late.Stop()
+	return errors.Join(err, w.proc.Wait())
 }
 
 // forget takes w out of the table, unless another has its place already.
@@ -198,7 +213,8 @@ func (s *Supervisor) idle(w *worker, count uint64) error {
 }
 
 // Stop tells all workers to flush and end, waits for them until ctx is done, and kills those that
-// are left: a kill at any instant loses nothing that was acknowledged.
+// are left. A kill at any instant loses no message that was acknowledged; of flags it loses the changes
+// that were not written yet, as the mailbox file lags behind them by the flush delay.
 func (s *Supervisor) Stop(ctx context.Context) {
 	s.mu.Lock()
 	s.stopping = true

@@ -170,6 +170,50 @@ func TestStopKills(t *testing.T) {
 	}
 }
 
+// TestHangingWorkerIsKilled: a worker that has closed its connection is not waited for without end.
+func TestHangingWorkerIsKilled(t *testing.T) {
+	_, s := newProbes(t, noKeeper)
+	s.endTimeout = time.Millisecond
+	hold := make(chan struct{})
+	s.o.Launcher = hanging{hold}
+	_, far := clientConn(t)
+	if err := s.Hand(alice, Login{}, far); err != nil {
+		t.Fatal(err)
+	}
+	ended(t, s)
+	select {
+	case <-hold:
+	default:
+		t.Error("ended without being killed")
+	}
+}
+
+// hanging is a Launcher whose workers close their connection once they are handed one, and end only
+// when they are killed.
+type hanging struct{ killed chan struct{} }
+
+func (l hanging) Launch(Identity) (*Process, error) {
+	conn, far, err := Pair()
+	if err != nil {
+		return nil, err
+	}
+	peer, err := FileConn(far)
+	if err != nil {
+		return nil, err
+	}
+	closed := make(chan error, 1)
+	go func() {
+		_, err := peer.Receive() // the setup
+		m, err2 := peer.Receive()
+		closed <- errors.Join(err, err2, m.File.Close(), peer.Close())
+	}()
+	return &Process{
+		Conn: conn,
+		Wait: func() error { <-l.killed; return <-closed },
+		Kill: sync.OnceFunc(func() { close(l.killed) }),
+	}, nil
+}
+
 // stuck is a Launcher whose workers end only when they are killed.
 type stuck struct{ killed chan struct{} }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 
 	"spoold/mboxstore"
@@ -68,7 +69,8 @@ func runInfo(path string, asJSON bool, out io.Writer) error {
 }
 
 func readInfo(path string) (_ *mailboxInfo, err error) {
-	f, err := os.Open(path)
+	// A FIFO would keep us waiting for somebody who writes to it.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, &exitError{exNoInput, err}
 	}
@@ -83,9 +85,12 @@ func readInfo(path string) (_ *mailboxInfo, err error) {
 	info := &mailboxInfo{Path: path, Size: st.Size(), Keywords: []string{}, Messages: []messageInfo{}}
 	_, err = mboxstore.Scan(f, 0, st.Size(), func(sp mboxstore.Span) error { return info.add(f, sp) })
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		err = fmt.Errorf("%s: %w", path, err)
 	}
-	return info, nil
+	if errors.Is(err, mboxstore.ErrNotMbox) {
+		err = &exitError{exDataErr, err}
+	}
+	return info, err
 }
 
 // add takes in one message; the first may be UW-IMAP's pseudo message.

@@ -2,9 +2,11 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"spoold/backend/auth"
@@ -63,6 +65,11 @@ func readPassword(std stdio) (string, error) {
 		}
 		return strings.TrimRight(line, "\r\n"), nil
 	}
+	stop, err := restoreOnSignal(fd)
+	if err != nil {
+		return "", err
+	}
+	defer stop()
 	var answers [2]string
 	for i, prompt := range []string{"Password: ", "Again: "} {
 		// Prompts go where they are seen when the line goes into a file.
@@ -82,4 +89,19 @@ func readPassword(std stdio) (string, error) {
 		return "", errors.New("the two passwords differ")
 	}
 	return answers[0], nil
+}
+
+// restoreOnSignal gives the terminal its echo back when a signal ends us while a password is typed.
+func restoreOnSignal(fd int) (stop func(), err error) {
+	state, err := term.GetState(fd)
+	if err != nil {
+		return nil, fmt.Errorf("read password: %w", err)
+	}
+	ctx, cancel := untilSignal(context.Background())
+	disarm := context.AfterFunc(ctx, func() {
+		// There is nothing else to try when this fails.
+		_ = term.Restore(fd, state)
+		os.Exit(exFailure)
+	})
+	return func() { disarm(); cancel() }, nil
 }

@@ -40,12 +40,19 @@ func newServe(std stdio) *cobra.Command {
 		Short: "run the server",
 		Long:  serveHelp,
 		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return runServe(cmd.Context(), o, std) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.settle(os.Geteuid(), cmd.Flags().Changed("listen")); err != nil {
+				return &exitError{exUsage, err}
+			}
+			ctx, stop := untilSignal(cmd.Context())
+			defer stop()
+			return runServe(ctx, o, std)
+		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.config, "config", "", "configuration `FILE`")
 	f.StringVar(&o.sample, "sample", "", "serve a copy of the sample mailboxes in `DIR`")
-	f.StringVar(&o.listen, "listen", personalAddress, "`ADDRESS` to listen on with --sample or without configuration")
+	f.StringVar(&o.listen, "listen", personalAddress, "`ADDRESS` to listen on with --sample, or as an ordinary user without --config")
 	f.BoolVar(&o.debug, "debug", false, "log more")
 	return cmd
 }
@@ -53,11 +60,25 @@ func newServe(std stdio) *cobra.Command {
 // personalAddress is where an ordinary user's server listens.
 const personalAddress = "127.0.0.1:1143"
 
+// settle finds the configuration that root goes by, and refuses options that would have no effect.
+func (o *serveOptions) settle(euid int, listenGiven bool) error {
+	if o.config == "" && o.sample == "" && euid == 0 {
+		o.config = hostConfig
+	}
+	if _, err := parseAddress(o.listen); err != nil {
+		return fmt.Errorf("--listen: %w", err)
+	}
+	switch {
+	case o.config != "" && o.sample != "":
+		return errors.New("--sample brings its own configuration")
+	case o.config != "" && listenGiven:
+		return fmt.Errorf("--listen: what to listen on is said in %s", o.config)
+	}
+	return nil
+}
+
 func runServe(ctx context.Context, o serveOptions, std stdio) (err error) {
 	log := newLog(std.err, o.debug)
-	if o.sample != "" && o.config != "" {
-		return &exitError{exUsage, errors.New("--sample brings its own configuration")}
-	}
 	if o.sample != "" {
 		sample, err := newSample(o.sample, o.listen)
 		if err != nil {
@@ -71,11 +92,8 @@ func runServe(ctx context.Context, o serveOptions, std stdio) (err error) {
 		o.config = sample.config()
 		return serveConfigured(ctx, o, std, sample.invite)
 	}
-	if o.config == "" && os.Geteuid() != 0 {
-		return servePersonal(ctx, o, std)
-	}
 	if o.config == "" {
-		o.config = hostConfig
+		return servePersonal(ctx, o, std)
 	}
 	return serveConfigured(ctx, o, std, inviteOn(std))
 }
@@ -135,9 +153,7 @@ func servePersonal(ctx context.Context, o serveOptions, std stdio) error {
 	if err != nil {
 		return err
 	}
-	if c.Listen, err = oneAddress(o.listen); err != nil {
-		return err
-	}
+	c.Listen = []address{address(o.listen)}
 	invite := func(addresses []string) string {
 		return fmt.Sprintf("Serving the mail of %s in %s. Password until the end of this server: %s\n%s",
 			id.Name, c.Mail.Inbox.expand(id.Name, id.Home), password, curlLine(addresses, id.Name, password))
@@ -177,12 +193,4 @@ func printer(std stdio, invite func([]string) string) func([]string) error {
 		_, err := fmt.Fprint(std.out, text)
 		return err
 	}
-}
-
-func oneAddress(s string) ([]address, error) {
-	a, err := parseAddress(s)
-	if err != nil {
-		return nil, &exitError{exUsage, fmt.Errorf("--listen: %w", err)}
-	}
-	return []address{a}, nil
 }

@@ -29,7 +29,11 @@ func newStdio(std stdio) *cobra.Command {
 		Short: "serve one session, already logged in, on standard input and output",
 		Long:  stdioHelp,
 		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return runStdio(cmd.Context(), std) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, stop := untilSignal(cmd.Context())
+			defer stop()
+			return runStdio(ctx, std)
+		},
 	}
 }
 

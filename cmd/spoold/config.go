@@ -145,13 +145,25 @@ func parseTemplate(s string) (pathTemplate, error) {
 	return pathTemplate(s), nil
 }
 
+// parseOwnTemplate is parseTemplate for what no two users may have in common.
+func parseOwnTemplate(s string) (pathTemplate, error) {
+	t, err := parseTemplate(s)
+	if err == nil && !hasUser(s) {
+		err = fmt.Errorf("path %q has neither %%u nor %%h: all users would share it", s)
+	}
+	return t, err
+}
+
+// hasUser says whether a template differs from user to user.
+func hasUser(template string) bool {
+	rest := strings.ReplaceAll(template, "%%", "")
+	return strings.Contains(rest, "%u") || strings.Contains(rest, "%h")
+}
+
 // expand puts a user in. The name is one that privsep.CheckName accepts.
 func (t pathTemplate) expand(user, home string) string {
 	return filepath.Clean(strings.NewReplacer("%u", user, "%h", home, "%%", "%").Replace(string(t)))
 }
 
 // personal says whether the user has a say in what directory this names.
-func (t pathTemplate) personal() bool {
-	dir := filepath.Dir(string(t))
-	return strings.Contains(dir, "%u") || strings.Contains(dir, "%h")
-}
+func (t pathTemplate) personal() bool { return hasUser(filepath.Dir(string(t))) }

@@ -71,6 +71,8 @@ func TestConfigErrors(t *testing.T) {
 		{"twice", "[serve]\nreadonly = true\nreadonly = true\n", "line 3: toml: "},
 		{"path not absolute", "[mail]\n\ninbox = \"mail/%u\"\n", "line 3: mail.inbox: path \"mail/%u\" is neither absolute nor begins with %h\n3| inbox"},
 		{"unknown letter", "[mail]\nroot = \"/x/%n\"\n", "line 2: mail.root: path"},
+		{"shared inbox", "[mail]\ninbox = \"/var/mail/inbox\"\n", "line 2: mail.inbox: path \"/var/mail/inbox\" has neither %u nor %h: all users would share it\n2| inbox"},
+		{"shared state", "[mail]\nroot = \"/x\"\nstate = \"/x/%%u\"\n", "line 3: mail.state: path \"/x/%%u\" has neither"},
 		{"duration", "[lock]\nstale = \"soon\"\n", "line 2: lock.stale: \"soon\" is no duration"},
 		{"negative duration", "[lock]\ntimeout = \"-1s\"\n", "line 2: lock.timeout: \"-1s\" is no duration"},
 		{"lock method", "[lock]\nmethods = [\"fcntl\", \"lockf\"]\n", "line 2: lock.methods: \"lockf\" is not"},
@@ -116,6 +118,7 @@ func TestKeeper(t *testing.T) {
 	bob := privsep.Identity{Name: "bob", UID: 4002, Home: "/home/bob"}
 	for inbox, want := range map[pathTemplate]bool{
 		"/var/mail/%u": true, "%h/inbox": false, "/var/mail/%u/inbox": false, "/var/mail/inbox": true,
+		"/var/%%u/%u": true,
 	} {
 		c := defaults()
 		c.Mail.Inbox = inbox

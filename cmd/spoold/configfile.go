@@ -54,9 +54,9 @@ func parseConfig(text []byte) (config, error) {
 	t := &taker{text: string(text)}
 	c := defaults()
 	c.Listen = t.listen(&f)
-	take(t, "mail.inbox", f.Mail.Inbox, parseTemplate, &c.Mail.Inbox)
+	take(t, "mail.inbox", f.Mail.Inbox, parseOwnTemplate, &c.Mail.Inbox)
 	take(t, "mail.root", f.Mail.Root, parseTemplate, &c.Mail.Root)
-	take(t, "mail.state", f.Mail.State, parseTemplate, &c.Mail.State)
+	take(t, "mail.state", f.Mail.State, parseOwnTemplate, &c.Mail.State)
 	takeAll(t, "lock.methods", f.Lock.Methods, parseLockMethod, &c.Lock.Methods)
 	take(t, "lock.timeout", f.Lock.Timeout, parseDuration, &c.Lock.Timeout)
 	take(t, "lock.stale", f.Lock.Stale, parseDuration, &c.Lock.Stale)

@@ -13,7 +13,8 @@
 //	0   done
 //	1   failed for a reason that is none of the following
 //	2   wrong usage
-//	66  a mailbox file cannot be opened
+//	65  a file is no mailbox
+//	66  a mailbox file cannot be opened, or is no regular file
 //	69  an address cannot be listened on
 //	77  not allowed to do that
 //	78  the configuration is wrong
@@ -42,9 +43,13 @@ func start() int {
 	if role := privsep.Role(); role != "" {
 		return report(os.Stderr, enterRole(role))
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	return run(ctx, os.Args[1:], stdio{os.Stdin, os.Stdout, os.Stderr})
+	return run(context.Background(), os.Args[1:], stdio{os.Stdin, os.Stdout, os.Stderr})
+}
+
+// untilSignal is for what has to end in good order: SIGINT and SIGTERM end the context only.
+// They kill any other command, which need not look at a context then.
+func untilSignal(ctx context.Context) (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 }
 
 // stdio is where a command reads and writes.
@@ -96,14 +101,15 @@ func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 const (
 	exFailure     = 1
 	exUsage       = 2
+	exDataErr     = 65
 	exNoInput     = 66
 	exUnavailable = 69
 	exNoPerm      = 77
 	exConfig      = 78
 )
 
-const exitHelp = `Exit status: 0 done, 1 failed, 2 wrong usage, 66 no such mailbox file,
-69 cannot listen, 77 not allowed, 78 wrong configuration.`
+const exitHelp = `Exit status: 0 done, 1 failed, 2 wrong usage, 65 not a mailbox, 66 no such file
+or not a regular one, 69 cannot listen, 77 not allowed, 78 wrong configuration.`
 
 // exitError is an error with an exit status of its own.
 type exitError struct {

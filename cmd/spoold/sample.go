@@ -39,8 +39,9 @@ func newSample(from, listen string) (_ *sample, err error) {
 		}
 	}()
 	for _, part := range []string{"spool", "home"} {
-		if err := os.CopyFS(filepath.Join(dir, part), os.DirFS(filepath.Join(from, part))); err != nil {
-			return nil, err
+		src := filepath.Join(from, part)
+		if err := os.CopyFS(filepath.Join(dir, part), os.DirFS(src)); err != nil {
+			return nil, fmt.Errorf("%s: %w", src, err) // CopyFS knows names below src only
 		}
 	}
 	uid, gid := os.Getuid(), os.Getgid()
