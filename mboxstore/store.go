@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // StoreMode says what STORE does with the flags it names (RFC 9051 §6.4.6).
@@ -22,8 +21,6 @@ type StoreOp struct {
 	Flags    Flags
 	Keywords []string
 }
-
-const maxWord = 50 // octets of a keyword that UW keeps (MAXUSERFLAG)
 
 // Store changes the flags of the messages of uids that still exist. The change is in the index when it returns and
 // reaches the file within Options.FlushDelay, at once by Flush. While another program holds UW's session lock on the
@@ -131,9 +128,7 @@ func (x *index) without(a, b []string) []string {
 // checkKeywords refuses what the X-Keywords line cannot hold.
 func checkKeywords(words []string) error {
 	for _, w := range words {
-		bad := w == "" || len(w) > maxWord || strings.HasPrefix(w, `\`) ||
-			strings.ContainsFunc(w, func(c rune) bool { return c <= ' ' || c >= 0x7f || strings.ContainsRune(`(){%*"\]`, c) })
-		if bad {
+		if !isKeyword([]byte(w)) {
 			return fmt.Errorf("keyword %.60q: %w", w, ErrKeyword)
 		}
 	}
