@@ -22,12 +22,15 @@ import (
 //	   reader), fsync, so that space cannot run out later; record X. An error before X takes it all back.
 //	3  Window by window: if its slot was used before, fdatasync(mailbox), then the window goes into the slot (i mod 2)
 //	   and fdatasync(plan); then its bytes go from the slot to the mailbox.
-//	4  If there is a gap, the plan's random id is written to both ends of it. fdatasync(mailbox). Record T.
-//	5  ftruncate to new, fsync. The change is durable. If others have appended meanwhile, at ext or behind, the gap is
-//	   deleted instead, by a plan of a higher generation, which is in force before this one is removed.
+//	4  The plan's random id is written to both ends of the gap, if there is one, and of dead ranges. fdatasync(mailbox).
+//	   Record T.
+//	5  ftruncate to new, fsync; then dead ranges are taken out (collapse.go). The change is durable. If others have
+//	   appended meanwhile, at ext or behind, the gap is deleted instead, with the dead ranges, by a plan of a higher
+//	   generation, which is in force before this one is removed.
 //	6  The plan's file is removed, lazily.
 //
-// Syncs: 5 + 2 for every window after the second; 3 more when the file is extended first. An error in steps 3 to 5
+// Syncs: 5 + 2 for every window after the second; 3 more when the file is extended first; 1 more for every dead range,
+// without gap 1 less. An error in steps 3 to 5
 // leaves the plan in force: ErrPending, nothing else may be written, replay (replay.go) finishes it.
 //
 // Why there is no third state. Let p be the plan in force after a crash, its file as it was when last synced, plus any
@@ -66,7 +69,15 @@ func (j *journal) rewrite(f spool.File, l *layout) error {
 	if info.Size != l.oldSize {
 		return fmt.Errorf("rewrite %s: size %d, not %d: %w", j.path, info.Size, l.oldSize, ErrForeign)
 	}
-	p, err := j.begin(f, info, *l)
+	collapse, err := j.canCollapse(f, info.Size)
+	if err != nil {
+		return fmt.Errorf("rewrite %s: %w", j.path, err)
+	}
+	change := *l
+	if !collapse {
+		change = l.withoutDead()
+	}
+	p, err := j.begin(f, info, change)
 	if err != nil {
 		return fmt.Errorf("rewrite %s: %w", j.path, err)
 	}
@@ -102,7 +113,7 @@ func (j *journal) begin(f spool.File, info spool.Info, l layout) (*planFile, err
 	if err != nil {
 		return nil, err
 	}
-	if len(p.windows) == 0 && p.extSize == l.oldSize && p.gap() == 0 {
+	if len(p.windows) == 0 && p.extSize == l.oldSize && p.gap() == 0 && len(l.dead()) == 0 {
 		return nil, nil
 	}
 	if err := j.enact(f, p); err != nil {
@@ -282,7 +293,7 @@ func (j *journal) carryOut(f spool.File, p *planFile, from int) (*planFile, erro
 	if err := j.writeWindows(f, p, from); err != nil {
 		return nil, err
 	}
-	if p.gap() > 0 && j.keeps(ruleNonce) {
+	if j.keeps(ruleNonce) {
 		if err := p.writeMarks(f); err != nil {
 			return nil, err
 		}
@@ -323,38 +334,49 @@ func (j *journal) saveWindow(f spool.File, p *planFile, i int) error {
 	return p.f.Datasync()
 }
 
-// writeMarks writes the plan's id to both ends of the gap.
+// writeMarks writes the plan's id to both ends of the gap and of dead ranges.
 func (p *planFile) writeMarks(f spool.File) error {
-	if err := writeSectors(f, p.id[:], p.layout.newSize()); err != nil {
-		return err
+	for _, e := range append(p.layout.dead(), extent{p.layout.newSize(), p.gap()}) {
+		if e.n == 0 {
+			continue
+		}
+		if err := writeSectors(f, p.id[:], e.off); err != nil {
+			return err
+		}
+		if err := writeSectors(f, p.id[:], e.off+e.n-int64(len(p.id))); err != nil {
+			return err
+		}
 	}
-	return writeSectors(f, p.id[:], p.extSize-int64(len(p.id)))
+	return nil
 }
 
-// closeGap does step 5, the gap being there.
+// closeGap does step 5, the gap and all dead ranges being there.
 func (j *journal) closeGap(f spool.File, p *planFile) (*planFile, error) {
+	dead := p.layout.dead()
 	if p.gap() == 0 {
-		return nil, nil
+		return j.collapseAll(f, p, len(dead))
 	}
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
 	}
 	if info.Size > p.extSize {
-		return j.replace(f, info, p, p.layout.newSize())
+		return j.replace(f, info, p, append(dead, extent{p.layout.newSize(), p.gap()}))
 	}
-	return nil, cutFile(f, p.layout.newSize())
+	if err := cutFile(f, p.layout.newSize()); err != nil {
+		return nil, err
+	}
+	return j.collapseAll(f, p, len(dead))
 }
 
-// replace puts a plan in force that deletes [from, p.extSize), behind which others have appended. Such a plan only
-// shrinks the file, by a gap with room for marks. The caller retires p.
-func (j *journal) replace(f spool.File, info spool.Info, p *planFile, from int64) (*planFile, error) {
-	appended := info.Size - p.extSize
-	j.log.Info("mail arrived behind an unfinished change", "path", j.path, "bytes", appended)
+// replace puts a plan in force that deletes ranges of which the last ends at p.extSize, behind which others have
+// appended. Such a plan only shrinks the file, by a gap with room for marks. The caller retires p.
+func (j *journal) replace(f spool.File, info spool.Info, p *planFile, ranges []extent) (*planFile, error) {
+	j.log.Info("mail arrived behind an unfinished change", "path", j.path, "bytes", info.Size-p.extSize)
 	if !j.keeps(ruleSupersede) {
 		if err := j.dir.Remove(p.name.String()); err != nil {
 			return nil, err
 		}
 	}
-	return j.begin(f, info, layout{oldSize: info.Size, start: from, segs: []segment{{src: p.extSize, n: appended}}})
+	return j.deleteRanges(f, ranges)
 }

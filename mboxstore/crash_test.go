@@ -55,9 +55,11 @@ func isFrom(line []byte) bool { return bytes.HasPrefix(line, []byte("From ")) }
 func (l *layout) apply(old []byte) []byte {
 	b := slices.Clone(old[:l.start])
 	for _, s := range l.segs {
-		if s.lit != nil {
+		switch {
+		case s.dead:
+		case s.lit != nil:
 			b = append(b, s.lit...)
-		} else {
+		default:
 			b = append(b, old[s.src:s.src+s.n]...)
 		}
 	}
@@ -335,13 +337,15 @@ func (t *trial) run(n int) error {
 	return nil
 }
 
-// firstOps is how many operations the first step of a trial has.
-func firstOps(seed int64) (int, error) {
-	t := newTrial(seed, 0)
+// firstOps is how many operations the first step of a new trial has.
+func (t *trial) firstOps(tb testing.TB) int {
+	tb.Helper()
 	j, f := t.open()
 	t.nextStep()
-	err := t.step.do(j, f)
-	return t.disk.Ops(), err
+	if err := t.step.do(j, f); err != nil {
+		tb.Fatal(err)
+	}
+	return t.disk.Ops()
 }
 
 func full() bool { return os.Getenv("SPOOLD_CRASH") == "full" }
@@ -356,10 +360,7 @@ func crashSeeds() int64 {
 func TestCrashMatrix(t *testing.T) {
 	crashes, foreign, trials := 0, 0, 0
 	for seed := range crashSeeds() {
-		ops, err := firstOps(seed)
-		if err != nil {
-			t.Fatalf("seed %d: %v", seed, err)
-		}
+		ops := newTrial(seed, 0).firstOps(t)
 		for n := 1; n <= ops+1; n++ {
 			tr := newTrial(seed, 0)
 			if err := tr.run(n); err != nil {
@@ -422,10 +423,7 @@ func (t *trial) cutLost() bool {
 func TestFailureMatrix(t *testing.T) {
 	trials := 0
 	for seed := range crashSeeds() {
-		ops, err := firstOps(seed)
-		if err != nil {
-			t.Fatalf("seed %d: %v", seed, err)
-		}
+		ops := newTrial(seed, 0).firstOps(t)
 		for n := 1; n <= ops; n++ {
 			for _, failure := range []error{unix.EIO, unix.ENOSPC} {
 				tr := newTrial(seed, 0)
@@ -454,6 +452,9 @@ func TestEveryRuleIsNeeded(t *testing.T) {
 		{"record T is durable before the file is cut", ruleWritten, steps{rewriteStep}},
 		{"the gap is marked", ruleNonce, steps{rewriteStep}},
 		{"record X is durable before windows are written", ruleExtended, steps{rewriteStep}},
+		{"the dead ranges are marked", ruleNonce, steps{collapseStep}},
+		{"a dead range is gone, durably, before the next", ruleCollapseSync, steps{collapseStep}},
+		{"record T is durable before a dead range goes", ruleWritten, steps{collapseStep}},
 		{"an intent is durable before the append", ruleIntent, steps{appendStep}},
 		{"an intent is durable before the edit", ruleIntent, steps{patchStep}},
 		{"an intent is cleared durably before the append is acknowledged", ruleCleared, steps{appendStep, patchStep}},
@@ -461,7 +462,7 @@ func TestEveryRuleIsNeeded(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			for i := range 30000 {
-				tr := newTrial(int64(i), tt.without)
+				tr := newCollapseTrial(int64(i), tt.without)
 				tr.kinds = tt.kinds
 				if err := tr.run(1 + i%50); err != nil {
 					t.Logf("noticed in trial %d: %.100v", i, err)

@@ -9,6 +9,9 @@ type emitter struct {
 	dst   int64
 	from  int64 // where moving began
 	moved bool
+	unit  int64 // not 0: whole units that became free are left to the file system, see plancollapse.go
+	dead  int64 // bytes that are left to it so far
+	holes int   // in so many ranges
 }
 
 func (e *emitter) at() int64 { return e.dst }
@@ -31,11 +34,21 @@ func (e *emitter) copy(from, to int64) {
 	if to <= from {
 		return
 	}
-	if from != e.dst {
+	if !e.still(from) {
 		e.move()
 	}
-	if e.moved {
-		if n := len(e.segs); n > 0 && e.segs[n-1].lit == nil && e.segs[n-1].src+e.segs[n-1].n == from {
+	if n := e.untilDead(from); n < to-from {
+		e.take(from, from+n)
+		from += n
+		e.leave(e.freed(from))
+	}
+	e.take(from, to)
+}
+
+// take copies without a look at what is free.
+func (e *emitter) take(from, to int64) {
+	if e.moved && to > from {
+		if n := len(e.segs); n > 0 && e.segs[n-1].precedes(from) {
 			e.segs[n-1].n += to - from
 		} else {
 			e.segs = append(e.segs, segment{src: from, n: to - from})
@@ -56,7 +69,7 @@ func (e *emitter) literal(b []byte) {
 
 // replace puts b in the place of old, which stands at from; the bytes before it must have been copied.
 func (e *emitter) replace(from int64, old, b []byte) {
-	if len(old) == len(b) && (!e.moved && from == e.dst || bytes.Equal(old, b)) {
+	if len(old) == len(b) && (e.still(from) || bytes.Equal(old, b)) {
 		e.edit(from, old, b)
 		return
 	}

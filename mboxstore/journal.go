@@ -53,28 +53,31 @@ var (
 type rule uint8
 
 const (
-	_             rule = iota
-	ruleSlotSync       // the mailbox is durable before a window slot is used again
-	ruleReplay         // replay makes durable what it acts on
-	ruleSupersede      // a plan is durable before the one that it replaces is removed
-	rulePlanSync       // a plan is durable before the mailbox is touched
-	ruleWritten        // that all windows are written is durable before the file is cut
-	ruleNonce          // the gap is marked
-	ruleExtended       // an extension is recorded before windows are written
-	ruleIntent         // an intent is durable before what it is about
-	ruleCleared        // an intent is gone, durably, before what it was about is acknowledged
+	_                rule = iota
+	ruleSlotSync          // the mailbox is durable before a window slot is used again
+	ruleReplay            // replay makes durable what it acts on
+	ruleSupersede         // a plan is durable before the one that it replaces is removed
+	rulePlanSync          // a plan is durable before the mailbox is touched
+	ruleWritten           // that all windows are written is durable before the file is cut
+	ruleNonce             // the gap is marked
+	ruleExtended          // an extension is recorded before windows are written
+	ruleIntent            // an intent is durable before what it is about
+	ruleCollapseSync      // a dead range is gone, durably, before the next one is taken out
+	ruleCleared           // an intent is gone, durably, before what it was about is acknowledged
 )
 
 // journal makes changes of one mailbox file so that they are there wholly or not at all. The caller holds the
 // mailbox's exclusive locks in every call, and makes one call at a time.
 type journal struct {
-	dir    spool.Dir // nil: none
-	path   string
-	now    func() time.Time
-	log    *slog.Logger
-	window int64
-	clean  identity // the mailbox for which nothing waits here; zero: not known
-	named  identity // the mailbox whose intent file has a name that is durable
+	dir        spool.Dir // nil: none
+	path       string
+	now        func() time.Time
+	log        *slog.Logger
+	window     int64
+	clean      identity // the mailbox for which nothing waits here; zero: not known
+	noCollapse bool     // the file system has refused to take a range out of the mailbox
+
+	named identity // the mailbox whose intent file has a name that is durable
 
 	// separator says whether a line, with its LF, begins a message. Replay looks with it for what others appended
 	// behind a torn append.

@@ -6,10 +6,12 @@ import (
 	"slices"
 )
 
-// segment is a piece of the new file: n bytes of the old file from src on, or literal bytes.
+// segment is a piece of the new file: n bytes of the old file from src on, or literal bytes. Or it is dead: n bytes
+// that are of no use, and are taken out of the file at the end.
 type segment struct {
 	src, n int64
 	lit    []byte // not nil: a literal, and n is its length
+	dead   bool
 }
 
 func (s segment) size() int64 {
@@ -37,9 +39,30 @@ type edit struct {
 
 // layout is the plan of a rewrite: from start on, the new file is segs one after the other. Copies keep their order
 // and come from start or later. What others append at oldSize or behind stays behind.
+//
+// All places are those before dead segments are taken out; so what follows one may be a copy that does not move.
 type layout struct {
 	oldSize, start int64
 	segs           []segment
+}
+
+// dead lists the dead ranges, upwards.
+func (l *layout) dead() []extent {
+	var es []extent
+	at := l.start
+	for _, s := range l.segs {
+		if s.dead {
+			es = append(es, extent{at, s.n})
+		}
+		at += s.size()
+	}
+	return es
+}
+
+// withoutDead is a layout that moves what follows a dead range instead of taking the range out.
+func (l layout) withoutDead() layout {
+	l.segs = slices.DeleteFunc(slices.Clone(l.segs), func(s segment) bool { return s.dead })
+	return l
 }
 
 func (l *layout) newSize() int64 {
@@ -59,7 +82,10 @@ func (l *layout) check() error {
 		return errLayout
 	}
 	for _, s := range l.segs {
-		if s.lit != nil {
+		if s.dead && s.n < minDead {
+			return errLayout
+		}
+		if s.dead || s.lit != nil {
 			continue
 		}
 		if s.src < at || s.n < 0 || s.n > l.oldSize-s.src {
@@ -76,7 +102,7 @@ func (l *layout) simplify() {
 	for _, s := range l.segs {
 		switch {
 		case s.size() == 0:
-		case s.lit == nil && len(segs) == 0 && s.src == l.start:
+		case s.lit == nil && !s.dead && len(segs) == 0 && s.src == l.start:
 			l.start += s.n
 		case len(segs) == 0 || !segs[len(segs)-1].join(s):
 			segs = append(segs, s)
@@ -91,12 +117,15 @@ func (s *segment) join(next segment) bool {
 	case s.lit != nil && next.lit != nil:
 		*s = literal(slices.Concat(s.lit, next.lit))
 		return true
-	case s.lit == nil && next.lit == nil && s.src+s.n == next.src:
+	case next.lit == nil && !next.dead && s.precedes(next.src):
 		s.n += next.n
 		return true
 	}
 	return false
 }
+
+// precedes reports whether s is a copy that ends where the old byte at src begins.
+func (s *segment) precedes(src int64) bool { return s.lit == nil && !s.dead && s.src+s.n == src }
 
 // chunk is a segment that has to be written, and where.
 type chunk struct {
@@ -115,11 +144,11 @@ func (l *layout) chunks() (left, right []chunk) {
 	dst, rightward := l.newSize(), false
 	for _, s := range slices.Backward(l.segs) {
 		dst -= s.size()
-		if s.lit == nil {
+		if s.lit == nil && !s.dead {
 			rightward = dst > s.src
 		}
 		switch c := (chunk{dst, s}); {
-		case s.size() == 0, s.lit == nil && s.src == dst:
+		case s.size() == 0, s.dead, s.lit == nil && s.src == dst:
 		case rightward:
 			right = append(right, c)
 		default:

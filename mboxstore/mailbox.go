@@ -90,6 +90,7 @@ type Mailbox struct {
 	index      index
 	mark       mark
 	headers    int        // that one plan may change
+	spare      int64      // bytes that need not be moved, if a range is to be taken out for it
 	broken     error      // not nil: the file is no mailbox any more
 	markSynced bool       // mark is durable
 	markFile   spool.File // nil until there is a mark
@@ -110,7 +111,7 @@ type Mailbox struct {
 func Open(ctx context.Context, sp Spool, o Options) (*Mailbox, error) {
 	o.setDefaults()
 	m := &Mailbox{sp: sp, o: o, log: o.Log.With("mailbox", sp.Path())}
-	m.index.words, m.headers = &interner{}, maxHeaders
+	m.index.words, m.headers, m.spare = &interner{}, maxHeaders, minSpare
 	m.flush.init(m)
 	if err := m.openJournal(); err != nil {
 		return nil, err

@@ -58,15 +58,18 @@ type planner struct {
 	pseudo func(Base) []byte
 	base   Base // to be told by the base line
 	limit  int  // of the messages whose headers may change
+	gone   map[UID]bool
+	unit   int64 // in which the file system can take bytes out of the file; 0: it cannot
+	spare  int64 // take bytes out when so many need not be moved for it
+	ahead  int   // no message from the present one up to here goes
 	out    emitter
 	p      plan
 	buf    []byte
 }
 
-// makePlan plans to write what is pending in the first so many headers, without the messages in gone. size is that of
-// the file.
-func makePlan(x *index, file io.ReaderAt, size int64, gone map[UID]bool, headers int, pseudo func(Base) []byte) (*plan, error) {
-	w := planner{x: x, file: file, size: size, pseudo: pseudo}
+// makePlan plans to write what is pending in the first so many headers, without the messages that are to go.
+func (w *planner) makePlan(headers int) (*plan, error) {
+	x, gone := w.x, w.gone
 	w.setLimit(headers)
 	if w.p.partial && len(gone) > 0 {
 		return nil, errPartial
@@ -83,6 +86,7 @@ func makePlan(x *index, file io.ReaderAt, size int64, gone map[UID]bool, headers
 	}
 	for i := range x.records {
 		r := &x.records[i]
+		w.out.unit = w.collapseAt(i)
 		if err := w.verify(i, gone); err != nil {
 			return nil, fmt.Errorf("message %d at offset %d: %w", r.UID, r.off, err)
 		}
@@ -138,7 +142,7 @@ func (w *planner) planPseudo(emptied bool) error {
 			w.out.replace(r.header(), b, replaceBaseLine(b, w.base))
 		})
 		r.hdrLen = int32(w.out.at() - r.off - int64(r.fromLen))
-		w.placeText(old, &r, w.nextOff(0))
+		w.placeText(old, &r, 0)
 		w.p.pseudo = &r
 	case emptied:
 		r, b, err := newPseudo(w.base, w.pseudo)
@@ -205,7 +209,7 @@ func (w *planner) planMessage(i int, r record) error {
 	stale := carries && (i > 0 || w.baseStale())
 	var err error
 	w.place(&r, func() {
-		if stale || r.pending() && i < w.limit {
+		if stale || r.pending() && i < w.limit || w.out.odd(r.header()) {
 			err = w.planHeader(&r, carries)
 			return
 		}
@@ -214,7 +218,7 @@ func (w *planner) planMessage(i int, r record) error {
 	if err != nil {
 		return err
 	}
-	w.placeText(&old, &r, w.nextOff(i+1))
+	w.placeText(&old, &r, i+1)
 	w.p.records = append(w.p.records, r)
 	return nil
 }
@@ -228,10 +232,15 @@ func (w *planner) place(r *record, header func()) {
 	r.off = to
 }
 
-// placeText copies the text, and what closes it before the next separator, which stands at next.
-func (w *planner) placeText(old, r *record, next int64) {
+// placeText copies the text, and what closes it before the separator of message i.
+func (w *planner) placeText(old, r *record, i int) {
 	w.out.copy(old.body(), old.end)
 	r.end = w.out.at()
+	next := w.nextOff(i)
+	if w.out.still(old.end) && !w.goes(i) {
+		w.out.copy(old.end, next) // dropping a few bytes is not worth moving all that follows
+		return
+	}
 	w.out.copy(old.end, old.end+w.closing(old, next))
 }
 
@@ -276,12 +285,12 @@ func (w *planner) replaceStatus(h []byte, r *record, carries bool) headerEdit {
 		if n == 0 {
 			at = len(h) - blankLen(h)
 		}
-		lines := statusLines(st, n)
+		lines := w.fill(r, st, statusLines(st, n), n)
 		return headerEdit{at: int64(at), old: int64(n), with: lines, intOff: int32(at), intLen: int32(len(lines))}
 	}
 	with := AppendRetained(nil, h)
 	off := len(with)
-	lines := statusLines(st, len(h)-off-1)
+	lines := w.fill(r, st, statusLines(st, len(h)-off-1), len(h)-off-1)
 	with = append(append(with, lines...), '\n')
 	return headerEdit{old: int64(len(h)), with: with, intOff: int32(off), intLen: int32(len(lines))}
 }
@@ -315,7 +324,7 @@ func (w *planner) verify(i int, gone map[UID]bool) error {
 	r := &w.x.records[i]
 	before := i > 0 && gone[w.x.records[i-1].UID]
 	after := i+1 < len(w.x.records) && gone[w.x.records[i+1].UID]
-	if !w.out.moved && !gone[r.UID] && !before && !after {
+	if w.out.still(r.off) && !gone[r.UID] && !before && !after {
 		return nil
 	}
 	_, err := w.readHeader(r)

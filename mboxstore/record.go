@@ -159,9 +159,12 @@ func (p *rewritePlan) encode() []byte {
 		b = binary.LittleEndian.AppendUint32(b, s)
 	}
 	for _, s := range p.layout.segs {
-		if s.lit != nil {
-			b = appendBytes(appendInt(b, -1), s.lit)
-		} else {
+		switch {
+		case s.dead:
+			b = appendInt(appendInt(b, srcDead), s.n)
+		case s.lit != nil:
+			b = appendBytes(appendInt(b, srcLiteral), s.lit)
+		default:
 			b = appendInt(appendInt(b, s.src), s.n)
 		}
 	}
@@ -215,12 +218,21 @@ func (r *recordReader) sums(n int64) []uint32 {
 	return sums
 }
 
+// What stands in a segment's src when it is no copy.
+const (
+	srcLiteral = -1
+	srcDead    = -2
+)
+
 func (r *recordReader) segment() segment {
-	src, n := r.int(), r.int()
-	if src == -1 {
+	switch src, n := r.int(), r.int(); src {
+	case srcLiteral:
 		return literal(r.bytes(n))
+	case srcDead:
+		return segment{n: n, dead: true}
+	default:
+		return segment{src: src, n: n}
 	}
-	return segment{src: src, n: n}
 }
 
 // decodePlan reads the body of a plan record.

@@ -161,7 +161,9 @@ func (j *journal) replayCut(f spool.File, p *planFile) (replayed bool, err error
 	case there:
 		next, err = j.closeGap(f, p)
 	default:
-		err = p.cutAgain(f)
+		if err = p.cutAgain(f); err == nil && len(p.layout.dead()) > 0 {
+			there, next, err = j.replayDead(f, p)
+		}
 	}
 	return there, j.goOn(f, p, next, err)
 }
@@ -241,7 +243,7 @@ func (j *journal) replayExtension(f spool.File, p *planFile) (replayed bool, err
 	case info.Size == p.extSize:
 		err = cutFile(f, p.layout.oldSize)
 	default:
-		next, err = j.replace(f, info, p, p.layout.oldSize)
+		next, err = j.replace(f, info, p, []extent{{p.layout.oldSize, p.extSize - p.layout.oldSize}})
 	}
 	return extended, j.goOn(f, p, next, err)
 }

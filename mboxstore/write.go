@@ -123,9 +123,13 @@ func (m *Mailbox) plan(gone map[UID]bool) (*plan, error) {
 	}
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	p, err := makePlan(&m.index, m.file, info.Size, gone, m.headers, func(b Base) []byte {
+	w := planner{x: &m.index, file: m.file, size: info.Size, gone: gone, spare: m.spare, pseudo: func(b Base) []byte {
 		return AppendPseudo(nil, b, m.o.Hostname, m.o.Now(), false)
-	})
+	}}
+	if len(gone) > 0 {
+		w.unit = m.file.CollapseUnit()
+	}
+	p, err := w.makePlan(m.headers)
 	if err != nil {
 		return nil, fmt.Errorf("plan a change of %s: %w", m.sp.Path(), err)
 	}

@@ -18,6 +18,9 @@ type File interface {
 	Sync() error     // fsync
 	Datasync() error // fdatasync
 	Stat() (Info, error)
+	Collapse(off, n int64) error
+	CollapseUnit() int64
+	Hole(from int64) (off, end int64, err error)
 	Close() error
 }
 

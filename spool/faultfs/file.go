@@ -87,6 +87,29 @@ func (f *file) Truncate(size int64) error {
 	return f.wrap("truncate", f.disk.truncate(f.n, f.name, size))
 }
 
+func (f *file) Collapse(off, n int64) error {
+	defer f.disk.mu.Unlock()
+	if err := f.use("collapse", true); err != nil {
+		return err
+	}
+	return f.wrap("collapse", f.disk.collapse(f.n, f.name, off, n))
+}
+
+func (f *file) CollapseUnit() int64 {
+	f.disk.mu.Lock()
+	defer f.disk.mu.Unlock()
+	return f.disk.unit
+}
+
+func (f *file) Hole(from int64) (off, end int64, err error) {
+	defer f.disk.mu.Unlock()
+	if err := f.use("seek", false); err != nil {
+		return 0, 0, err
+	}
+	off, end = f.n.findHole(from)
+	return off, end, nil
+}
+
 func (f *file) Sync() error     { return f.sync("fsync") }
 func (f *file) Datasync() error { return f.sync("fdatasync") }
 

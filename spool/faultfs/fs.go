@@ -29,6 +29,7 @@ type FS struct {
 	crashAt int // absolute operation numbers; 0 = never
 	fail    failure
 	space   int64 // -1: no limit
+	unit    int64 // of a collapse
 	now     func() time.Time
 	last    int64 // the latest time stamp given out
 }
@@ -150,7 +151,7 @@ func (d *FS) PowerCut(mode int) {
 	}
 	d.pending = nil
 	for _, n := range d.nodes() {
-		n.powerCut(survives)
+		n.powerCut(survives, d.rng)
 	}
 	d.names = maps.Clone(d.durable)
 	for _, n := range d.names {
@@ -276,6 +277,13 @@ func (d *FS) File(name string, content []byte) spool.File {
 		n = d.create(name, content)
 	}
 	return &file{disk: d, n: n, name: name, life: d.life, write: true}
+}
+
+// PutFile makes a file hold content, durably; what it held is forgotten.
+func (d *FS) PutFile(name string, content []byte) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.create(name, content)
 }
 
 // Dir opens a directory, which is made when it is missing.

@@ -1,6 +1,9 @@
 package faultfs
 
-import "io/fs"
+import (
+	"io/fs"
+	"math/rand/v2"
+)
 
 // sector is what a disk writes whole or not at all.
 const sector = 512
@@ -16,20 +19,27 @@ type node struct {
 	cur     []byte   // what readers see
 	dur     []byte   // what the disk has for sure
 	pending []change // made since, in order
+	hole    hole     // of cur
+	durHole hole     // of dur
 	birth   int64
 	a, m, c int64
 }
 
-// change is a write, or a truncation when data is nil.
+// change is a write, a collapse when cut is not 0, or a truncation when data is nil.
 type change struct {
 	off  int64 // of a truncation: the new size
 	data []byte
+	cut  int64 // bytes that are taken out
+	unit int64 // in blocks of this size
 }
 
 func (c change) end() int64 { return c.off + int64(len(c.data)) }
 
 // apply makes the change to b.
 func (c change) apply(b []byte) []byte {
+	if c.cut > 0 {
+		return collapsed(b, c.off, c.cut)
+	}
 	if c.data == nil {
 		return resize(b, c.off)
 	}
@@ -65,6 +75,7 @@ func (c change) sectors() []change {
 }
 
 func (n *node) change(c change) {
+	n.hole = c.fill(n.hole)
 	n.cur = c.apply(n.cur)
 	n.pending = append(n.pending, c)
 }
@@ -74,14 +85,20 @@ func (n *node) change(c change) {
 func (n *node) sync() {
 	for _, c := range n.pending {
 		n.dur = c.apply(n.dur)
+		n.durHole = c.fill(n.durHole)
 	}
 	n.pending = nil
 }
 
 // settle makes a part of what is pending durable, as luck decides, and forgets the rest.
-func (n *node) settle(survives func() bool) {
+func (n *node) settle(survives func() bool, rng *rand.Rand) {
 	for _, c := range n.pending {
+		if c.cut > 0 {
+			n.survivingCollapse(c, survives, rng)
+			continue
+		}
 		n.dur = surviving(n.dur, c, survives)
+		n.durHole = c.fill(n.durHole) // roughly: a part of it may have been lost
 	}
 	n.pending = nil
 }
@@ -106,7 +123,8 @@ func surviving(disk []byte, c change, survives func() bool) []byte {
 }
 
 // powerCut leaves what the disk has.
-func (n *node) powerCut(survives func() bool) {
-	n.settle(survives)
+func (n *node) powerCut(survives func() bool, rng *rand.Rand) {
+	n.settle(survives, rng)
 	n.cur = append([]byte(nil), n.dur...)
+	n.hole = n.durHole
 }

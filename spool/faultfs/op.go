@@ -3,6 +3,7 @@ package faultfs
 import (
 	"io/fs"
 	"math/rand/v2"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -117,17 +118,18 @@ func (d *FS) truncate(n *node, name string, size int64) error {
 }
 
 // sync makes n durable. When it fails, what it should have written is lost for
-// ever, or a part of it.
+// ever, or a part of it; but no collapse, which the file system's own journal holds.
 func (d *FS) sync(n *node, what, name string) error {
 	v := d.next("%s %s", what, name)
 	switch {
 	case v.crash:
 		d.die()
-	case v.err != nil && v.partial:
-		n.settle(d.luck(2))
-		return v.err
 	case v.err != nil:
-		n.pending = nil
+		kept := slices.DeleteFunc(slices.Clone(n.pending), func(c change) bool { return c.cut == 0 })
+		if v.partial && len(kept) == 0 {
+			n.settle(d.luck(2), d.rng)
+		}
+		n.pending = kept
 		return v.err
 	}
 	n.sync()
