@@ -105,6 +105,71 @@ func diffBodies(got, want map[UID]string) string {
 	return ""
 }
 
+// TestCompact: the blanks go, and nothing else.
+func TestCompact(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 3))
+	disk, o := collapseWorld(t, r, 30)
+	m := openSparing(t, disk, o)
+	m.headers = 4 // in several plans
+	before := len(disk.Bytes(modelBox))
+	for _, u := range []UID{1, 12} {
+		_, err := m.Remove(t.Context(), []UID{u})
+		must(t, err)
+	}
+	texts, blanks, size := bodies(t, m), m.Blanks(), len(disk.Bytes(modelBox))
+	saved, err := m.Compact(t.Context())
+	must(t, err)
+	if blanks == 0 || saved != blanks || int(saved) != size-len(disk.Bytes(modelBox)) || size >= before {
+		t.Errorf("%d bytes, then %d with %d blanks; %d saved", before, size, blanks, saved)
+	}
+	if m.Blanks() != 0 {
+		t.Errorf("%d blanks left", m.Blanks())
+	}
+	o.State = disk.Dir("/another state")
+	for name, m := range map[string]*Mailbox{"same": m, "another": openOn(t, disk, o)} {
+		if diff := diffBodies(bodies(t, m), texts); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+	if saved, err := m.Compact(t.Context()); saved != 0 || err != nil {
+		t.Errorf("again: %d, %v", saved, err)
+	}
+}
+
+// TestCompactWhenQuiet: only a mailbox that is quiet, and of which blanks are a large part, is compacted by itself.
+func TestCompactWhenQuiet(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		set   func(*Mailbox)
+		done  bool
+		saves bool
+	}{
+		{"quiet", func(*Mailbox) {}, true, true},
+		{"in use", (*Mailbox).use, false, false},
+		{"not wanted", func(m *Mailbox) { m.o.KeepBlanks = true }, true, false},
+		{"not worth it", func(m *Mailbox) { m.wasteful = m.Blanks() + 1 }, true, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := rand.New(rand.NewPCG(3, 3))
+			disk, o := collapseWorld(t, r, 12)
+			m := openSparing(t, disk, o)
+			m.wasteful, m.spare = 1, 600
+			for u := UID(1); u < 12; u += 2 {
+				_, err := m.Remove(t.Context(), []UID{u})
+				must(t, err)
+			}
+			m.used.Store(0)
+			tt.set(m)
+			size := len(disk.Bytes(modelBox))
+			done, err := m.compactIfQuiet(t.Context())
+			must(t, err)
+			if saves := len(disk.Bytes(modelBox)) < size; done != tt.done || saves != tt.saves {
+				t.Errorf("done %v, compacted %v", done, saves)
+			}
+		})
+	}
+}
+
 // TestCrashInExpungeByCollapse: the mailbox is the old or the new one, whenever the power fails, also in the replay.
 func TestCrashInExpungeByCollapse(t *testing.T) {
 	seeds := uint64(3)

@@ -35,6 +35,7 @@ type flusher struct {
 	touchDue time.Time
 	touched  spool.Stamp // our write that is to be touched
 	suspect  bool        // a recheck is due
+	blanks   bool        // the file may be worth compacting
 	failures int
 	stopped  bool
 	running  sync.WaitGroup
@@ -71,6 +72,14 @@ func (f *flusher) recheckLater() {
 	defer f.mu.Unlock()
 	f.suspect = true
 	f.wakeAt(time.Now().Add(recheckPause))
+}
+
+// compactLater asks for a look at whether the file is worth compacting.
+func (f *flusher) compactLater() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.blanks = true
+	f.wakeAt(time.Now().Add(compactPause))
 }
 
 // wakeAt makes the timer fire at t, or earlier when it was to. The caller holds mu.
@@ -146,7 +155,25 @@ func (f *flusher) run() {
 	if err == nil {
 		err = f.recheck(ctx)
 	}
+	if err == nil {
+		err = f.compact(ctx)
+	}
 	f.done(err)
+}
+
+// compact compacts a quiet mailbox that is worth it.
+func (f *flusher) compact(ctx context.Context) error {
+	f.mu.Lock()
+	due := f.blanks
+	f.mu.Unlock()
+	if !due {
+		return nil
+	}
+	done, err := f.m.compactIfQuiet(ctx)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.blanks = !done
+	return err
 }
 
 // recheck does a due recheck when the mailbox is quiet.
@@ -184,6 +211,9 @@ func (f *flusher) done(err error) {
 		}
 		if f.suspect {
 			f.wakeAt(time.Now().Add(recheckPause))
+		}
+		if f.blanks {
+			f.wakeAt(time.Now().Add(compactPause))
 		}
 		return
 	}

@@ -45,6 +45,7 @@ type Options struct {
 
 	FlushDelay time.Duration // from a flag change to the file; 0 is 500 ms
 	BigMove    int64         // more bytes than this move only when the mailbox is idle; 0 is 4 MiB
+	KeepBlanks bool          // Compact is never done by itself
 	LookWait   time.Duration // how long Refresh waits for the locks before it goes on with what it knows; 0 is 2 s
 	Now        func() time.Time
 	Log        *slog.Logger
@@ -90,6 +91,7 @@ type Mailbox struct {
 	index      index
 	mark       mark
 	headers    int        // that one plan may change
+	wasteful   int64      // blanks that are not worth a look
 	spare      int64      // bytes that need not be moved, if a range is to be taken out for it
 	broken     error      // not nil: the file is no mailbox any more
 	markSynced bool       // mark is durable
@@ -112,6 +114,7 @@ func Open(ctx context.Context, sp Spool, o Options) (*Mailbox, error) {
 	o.setDefaults()
 	m := &Mailbox{sp: sp, o: o, log: o.Log.With("mailbox", sp.Path())}
 	m.index.words, m.headers, m.spare = &interner{}, maxHeaders, minSpare
+	m.wasteful = wasteful
 	m.flush.init(m)
 	if err := m.openJournal(); err != nil {
 		return nil, err
@@ -130,6 +133,7 @@ func Open(ctx context.Context, sp Spool, o Options) (*Mailbox, error) {
 		return nil, fmt.Errorf("open %s: %w", sp.Path(), err)
 	}
 	m.flush.later(lazy)
+	m.flush.compactLater()
 	return m, nil
 }
 

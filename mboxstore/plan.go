@@ -52,19 +52,20 @@ func (p *plan) moved() int64 {
 
 // planner makes one plan.
 type planner struct {
-	x      *index
-	file   io.ReaderAt
-	size   int64 // of the file
-	pseudo func(Base) []byte
-	base   Base // to be told by the base line
-	limit  int  // of the messages whose headers may change
-	gone   map[UID]bool
-	unit   int64 // in which the file system can take bytes out of the file; 0: it cannot
-	spare  int64 // take bytes out when so many need not be moved for it
-	ahead  int   // no message from the present one up to here goes
-	out    emitter
-	p      plan
-	buf    []byte
+	x       *index
+	file    io.ReaderAt
+	size    int64 // of the file
+	pseudo  func(Base) []byte
+	base    Base // to be told by the base line
+	limit   int  // of the messages whose headers may change
+	gone    map[UID]bool
+	unit    int64 // in which the file system can take bytes out of the file; 0: it cannot
+	spare   int64 // take bytes out when so many need not be moved for it
+	squeeze bool  // blanks that nobody needs go
+	ahead   int   // no message from the present one up to here goes
+	out     emitter
+	p       plan
+	buf     []byte
 }
 
 // makePlan plans to write what is pending in the first so many headers, without the messages that are to go.
@@ -74,7 +75,7 @@ func (w *planner) makePlan(headers int) (*plan, error) {
 	if w.p.partial && len(gone) > 0 {
 		return nil, errPartial
 	}
-	if len(gone) == 0 {
+	if len(gone) == 0 && !w.squeeze {
 		if fits, err := w.planInPlace(); err != nil || fits {
 			return &w.p, err
 		}
@@ -115,7 +116,7 @@ func (w *planner) setLimit(headers int) {
 	w.limit, w.base = len(w.x.records), w.x.base
 	n := 0
 	for i := range w.x.records {
-		if !w.x.records[i].pending() {
+		if !w.x.records[i].pending() && !w.squeezes(i) {
 			continue
 		}
 		if n++; n > headers {
@@ -126,6 +127,9 @@ func (w *planner) setLimit(headers int) {
 	}
 	w.p.base = w.base
 }
+
+// squeezes reports whether message i has blanks that are to go.
+func (w *planner) squeezes(i int) bool { return w.squeeze && w.x.excess(i, w.base) > 0 }
 
 func (w *planner) baseStale() bool { return !sameBase(w.x.onFile, w.base) }
 
@@ -209,7 +213,7 @@ func (w *planner) planMessage(i int, r record) error {
 	stale := carries && (i > 0 || w.baseStale())
 	var err error
 	w.place(&r, func() {
-		if stale || r.pending() && i < w.limit || w.out.odd(r.header()) {
+		if stale || i < w.limit && (r.pending() || w.squeezes(i)) || w.out.odd(r.header()) {
 			err = w.planHeader(&r, carries)
 			return
 		}
@@ -285,7 +289,11 @@ func (w *planner) replaceStatus(h []byte, r *record, carries bool) headerEdit {
 		if n == 0 {
 			at = len(h) - blankLen(h)
 		}
-		lines := w.fill(r, st, statusLines(st, n), n)
+		room := n
+		if w.squeeze {
+			room = 0
+		}
+		lines := w.fill(r, st, statusLines(st, room), n)
 		return headerEdit{at: int64(at), old: int64(n), with: lines, intOff: int32(at), intLen: int32(len(lines))}
 	}
 	with := AppendRetained(nil, h)

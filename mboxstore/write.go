@@ -117,18 +117,31 @@ func (m *Mailbox) writable() error {
 }
 
 func (m *Mailbox) plan(gone map[UID]bool) (*plan, error) {
+	w, err := m.planner(gone)
+	if err != nil {
+		return nil, err
+	}
+	return m.makePlan(w)
+}
+
+// planner is for a plan without the messages in gone.
+func (m *Mailbox) planner(gone map[UID]bool) (*planner, error) {
 	info, err := m.file.Stat()
 	if err != nil {
 		return nil, err
 	}
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	w := planner{x: &m.index, file: m.file, size: info.Size, gone: gone, spare: m.spare, pseudo: func(b Base) []byte {
+	w := &planner{x: &m.index, file: m.file, size: info.Size, gone: gone, spare: m.spare, pseudo: func(b Base) []byte {
 		return AppendPseudo(nil, b, m.o.Hostname, m.o.Now(), false)
 	}}
 	if len(gone) > 0 {
 		w.unit = m.file.CollapseUnit()
 	}
+	return w, nil
+}
+
+func (m *Mailbox) makePlan(w *planner) (*plan, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
 	p, err := w.makePlan(m.headers)
 	if err != nil {
 		return nil, fmt.Errorf("plan a change of %s: %w", m.sp.Path(), err)
@@ -249,6 +262,9 @@ func (m *Mailbox) afterWrite(before spool.Info, p *plan) error {
 		return nil
 	}
 	m.log.Debug("mailbox written", "edits", len(p.edits), "moved", p.moved())
+	if p.layout != nil && len(p.layout.dead()) > 0 {
+		m.flush.compactLater()
+	}
 	m.restamp(before, false)
 	m.setMark()
 	return nil
