@@ -20,6 +20,7 @@ type Box struct {
 
 	sessions string        // where UW's session locks lie
 	poll     time.Duration // how often Watch looks for what inotify cannot tell
+	refresh  time.Duration // how often a lock file that is held is touched
 	warn     sync.Once     // the warning about a lock that had to be waived
 
 	turn chan struct{} // full while a Lock is waiting: one at a time, in order
@@ -45,9 +46,10 @@ func NewBox(path string, owner uint32, p LockPolicy) *Box {
 	return &Box{
 		path: path, owner: owner, policy: p,
 		sessions: "/tmp", poll: 10 * time.Second,
-		turn: make(chan struct{}, 1),
-		gate: gate{shared: map[File]*sharing{}, freed: make(chan struct{})},
-		wait: map[waitKey]*waiter{},
+		refresh: min(30*time.Second, p.Stale/4),
+		turn:    make(chan struct{}, 1),
+		gate:    gate{shared: map[File]*sharing{}, freed: make(chan struct{})},
+		wait:    map[waitKey]*waiter{},
 	}
 }
 

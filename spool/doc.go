@@ -17,8 +17,8 @@
 // with a lock in hand, and not longer than it is told. After locking, the path
 // still names the file that was locked. Only a lock file that our rights do not
 // allow us to make is done without, with a warning; want of space is an error.
-// A lock file left behind is taken away after five minutes without a change,
-// while all other locks are ours. See lock.go and dotlock.go.
+// A lock file left behind by one of us that died is taken over at once, any
+// other after five minutes without a change, while all other locks are ours. See lock.go and dotlock.go.
 //
 // Watching. [Box.Watch] tells of a change within moments where inotify works,
 // else within seconds, also when the file is replaced, removed or made anew.

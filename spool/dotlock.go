@@ -3,11 +3,12 @@ package spool
 // The lock file FILE.lock. It is made by a hitching post: a file with a name of
 // its own in the same directory, then link(2) to the lock's name, which is
 // atomic also on NFS, where its answer may get lost; so the post's link count
-// tells, not the answer. The lock file is empty: Dovecot takes one that names a
-// dead process away after seconds, and a journal may need it (store.md §3.4).
+// tells, not the answer. The lock file names no process: Dovecot takes one that
+// names a dead process away after seconds, and a journal may need it (store.md
+// §3.4). That it is ours, and whether we live, is said otherwise: lockfile.go.
 //
-// A lock file is taken for left over when neither it nor the mailbox changed
-// for the policy's time. The lock file's age is that of its ctime, which nobody
+// A lock file is taken for left over when it is one of ours and its maker has
+// died, or when neither it nor the mailbox changed for the policy's time. The lock file's age is that of its ctime, which nobody
 // can set back, by the clock of the file system that it lies on. It is taken
 // away only while we hold all other locks, and by renaming it first: if that
 // catches a younger lock than the one that we looked at, it is put back.
@@ -37,16 +38,40 @@ func (b *Box) tryDotlock() (held, outcome, error) {
 	made, err := makeDotlock(b.path)
 	switch {
 	case err == nil:
-		return held{Dotlock, func() error { return b.removeDotlock(made) }}, yes, nil
+		return held{method: Dotlock, free: func() error { return b.removeDotlock(made) }, touch: made.touch}, yes, nil
 	case errors.Is(err, fs.ErrExist):
-		if b.looksStale() {
-			return held{}, leftover, nil
-		}
-		return held{}, no, nil
+		return b.tryHeldDotlock()
 	case mayWaive(err):
 		return b.delegate(err)
 	}
 	return held{}, no, err
+}
+
+// tryHeldDotlock judges a lock file that is there.
+func (b *Box) tryHeldDotlock() (held, outcome, error) {
+	switch b.makerState() {
+	case dead:
+		return held{}, leftover, nil
+	case alive:
+		// The supervisor may keep the lock of a worker that died, for the one that replays.
+		if b.policy.Dotlock != nil && b.policy.Dotlock.Make(b.path) == nil {
+			return b.delegated(b.policy.Dotlock), yes, nil
+		}
+		return held{}, no, nil
+	}
+	if b.looksStale() {
+		return held{}, leftover, nil
+	}
+	return held{}, no, nil
+}
+
+// delegated is a lock that somebody else made for us.
+func (b *Box) delegated(maker DotlockMaker) held {
+	h := held{method: Dotlock, free: func() error { return maker.Remove(b.path) }}
+	if t, ok := maker.(dotlockToucher); ok {
+		h.touch = func() error { return t.touch(b.path) }
+	}
+	return h
 }
 
 // delegate asks a program with more rights.
@@ -58,7 +83,7 @@ func (b *Box) delegate(reason error) (held, outcome, error) {
 	err := maker.Make(b.path)
 	switch {
 	case err == nil:
-		return held{Dotlock, func() error { return maker.Remove(b.path) }}, yes, nil
+		return b.delegated(maker), yes, nil
 	case errors.Is(err, fs.ErrExist):
 		return held{}, no, nil
 	case !mayWaive(err):
@@ -67,32 +92,42 @@ func (b *Box) delegate(reason error) (held, outcome, error) {
 	b.warn.Do(func() {
 		b.policy.Log.Warn("mailbox is used without lock file", "path", b.path, "reason", reason, "helper", err)
 	})
-	return held{Dotlock, func() error { return nil }}, yes, nil
+	return held{method: Dotlock, free: func() error { return nil }}, yes, nil
 }
 
 // makeDotlock makes the lock file of a mailbox. fs.ErrExist: somebody has it.
-func makeDotlock(mailbox string) (Info, error) {
+func makeDotlock(mailbox string) (*lockFile, error) {
 	lock := mailbox + lockSuffix
 	// Looking first spares the post, and tells EEXIST from EACCES where we may
 	// not write.
 	switch there, err := statPath(lock, unix.AT_SYMLINK_NOFOLLOW); {
 	case err == nil && there.Mode&fs.ModeSymlink != 0:
-		return Info{}, fmt.Errorf("%s: %w", lock, ErrSymlink)
+		return nil, fmt.Errorf("%s: %w", lock, ErrSymlink)
 	case err == nil:
-		return Info{}, fs.ErrExist
+		return nil, fs.ErrExist
 	case !errors.Is(err, fs.ErrNotExist):
-		return Info{}, err
+		return nil, err
 	}
 	post := postName(mailbox)
-	f, err := os.OpenFile(post, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600)
+	f, err := exclusiveFile(post)
 	if err != nil {
-		return Info{}, err
+		return nil, err
 	}
-	defer func() {
-		_ = f.Close()
-		_ = os.Remove(post) // litter at worst; the lock stands or not all the same
-	}()
-	return hitch(osFile{f}, post, lock)
+	defer func() { _ = os.Remove(post) }() // litter at worst; the lock stands or not all the same
+	claim(f)
+	info, err := hitch(f, post, lock)
+	if errors.Is(err, errors.ErrUnsupported) { // no hard links on this file system
+		_ = f.Close() // it was never locked by
+		if f, err = exclusiveFile(lock); err != nil {
+			return nil, err
+		}
+		claim(f)
+		info, err = f.Stat()
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &lockFile{f, info}, nil
 }
 
 // postName: no folder can have this name, and the mailbox's own may be as long
@@ -110,29 +145,30 @@ func hitch(f osFile, post, lock string) (Info, error) {
 	case info.Nlink == 2:
 		return info, nil
 	case errors.Is(linkErr, unix.EPERM), errors.Is(linkErr, unix.EOPNOTSUPP), errors.Is(linkErr, unix.ENOSYS):
-		return exclusiveFile(lock) // no hard links on this file system
+		return Info{}, errors.ErrUnsupported
 	case linkErr == nil:
 		return Info{}, fmt.Errorf("link %s: count is %d", lock, info.Nlink)
 	}
 	return Info{}, linkErr
 }
 
-func exclusiveFile(lock string) (Info, error) {
-	f, err := os.OpenFile(lock, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600)
+func exclusiveFile(path string) (osFile, error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
-		return Info{}, err
+		return osFile{}, err
 	}
-	info, err := osFile{f}.Stat()
-	return info, errors.Join(err, f.Close())
+	return osFile{f}, nil
 }
 
 // removeDotlock removes our lock file, but not one that somebody put in its
 // place after deciding that ours was stale.
-func (b *Box) removeDotlock(made Info) error {
+func (b *Box) removeDotlock(made *lockFile) (err error) {
+	// Closed last: until then the lock has a living maker.
+	defer func() { err = errors.Join(err, made.f.Close()) }()
 	lock := b.path + lockSuffix
 	there, err := statPath(lock, unix.AT_SYMLINK_NOFOLLOW)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) || err == nil && !there.sameFile(made):
+	case errors.Is(err, fs.ErrNotExist) || err == nil && !there.sameFile(made.info):
 		b.policy.Log.Warn("our lock file was overridden by another program", "path", lock)
 		return nil
 	case err != nil:
@@ -153,9 +189,12 @@ func (b *Box) isStale(lock Info, now int64) bool {
 		now-max(lock.Ctime, box.Ctime, box.Mtime) >= int64(b.policy.Stale)
 }
 
-// seize replaces a stale lock file by ours. The caller holds all other locks.
+// seize replaces a lock file that was left over by ours. The caller holds all other locks.
 func (b *Box) seize() (held, outcome, error) {
-	removed, err := b.removeStale()
+	removed, err := b.removeAbandoned()
+	if err == nil && !removed && b.makerState() == unknown {
+		removed, err = b.removeStale()
+	}
 	switch {
 	case mayWaive(err):
 		// We may not, but a helper that is asked for a lock also judges the old one.
@@ -168,26 +207,46 @@ func (b *Box) seize() (held, outcome, error) {
 	return b.tryDotlock()
 }
 
-func (b *Box) removeStale() (bool, error) {
-	lock, post := b.path+lockSuffix, postName(b.path)
-	// A new file tells the file system's time.
-	now, err := exclusiveFile(post)
+func (b *Box) removeStale() (removed bool, err error) {
+	lock := b.path + lockSuffix
+	now, err := b.fileSystemTime()
 	if err != nil {
 		return false, err
 	}
 	old, err := statPath(lock, unix.AT_SYMLINK_NOFOLLOW)
-	if err != nil || !b.isStale(old, now.Ctime) {
-		return false, errors.Join(ignoreMissing(err), os.Remove(post))
+	if err != nil || !b.isStale(old, now) {
+		return false, ignoreMissing(err)
 	}
+	removed, err = b.takeAway(old)
+	if removed {
+		age := time.Duration(now - old.Ctime)
+		b.policy.Log.Warn("stale lock file taken away", "path", lock, "owner", userName(old.UID), "age", age)
+	}
+	return removed, err
+}
+
+// fileSystemTime is told by a new file.
+func (b *Box) fileSystemTime() (int64, error) {
+	post := postName(b.path)
+	f, err := exclusiveFile(post)
+	if err != nil {
+		return 0, err
+	}
+	now, err := f.Stat()
+	return now.Ctime, errors.Join(err, f.Close(), os.Remove(post))
+}
+
+// takeAway removes the lock file old, by renaming it first: what was put in its
+// place meanwhile is put back.
+func (b *Box) takeAway(old Info) (bool, error) {
+	lock, post := b.path+lockSuffix, postName(b.path)
 	if err := os.Rename(lock, post); err != nil {
-		return false, errors.Join(ignoreMissing(err), os.Remove(post))
+		return false, ignoreMissing(err)
 	}
 	caught, err := statPath(post, unix.AT_SYMLINK_NOFOLLOW)
 	if err == nil && (!caught.sameFile(old) || caught.Mtime != old.Mtime) {
 		return false, errors.Join(ignoreExisting(os.Link(post, lock)), os.Remove(post))
 	}
-	age := time.Duration(now.Ctime - old.Ctime)
-	b.policy.Log.Warn("stale lock file taken away", "path", lock, "owner", userName(old.UID), "age", age)
 	return true, errors.Join(err, os.Remove(post))
 }
 

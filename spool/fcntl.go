@@ -16,7 +16,7 @@ func tryFcntl(f osFile, mode LockMode) (held, outcome, error) {
 	case err != nil:
 		return held{}, no, err
 	}
-	return held{Fcntl, func() error {
+	return held{method: Fcntl, free: func() error {
 		return f.do(func(fd int) error { return ofd(fd, unix.F_OFD_SETLK, unix.F_UNLCK) })
 	}}, yes, nil
 }
@@ -24,7 +24,7 @@ func tryFcntl(f osFile, mode LockMode) (held, outcome, error) {
 // queueFcntl waits in the kernel until own has the lock. Closing own gives it back.
 func queueFcntl(own osFile, mode LockMode) (held, error) {
 	err := own.do(func(fd int) error { return ofd(fd, unix.F_OFD_SETLKW, lockType(mode)) })
-	return held{Fcntl, own.Close}, err
+	return held{method: Fcntl, free: own.Close}, err
 }
 
 func ofd(fd, cmd int, typ int16) error {

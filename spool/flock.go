@@ -34,7 +34,7 @@ func tryFlock(f osFile, mode LockMode) (h held, got outcome, err error) {
 		}
 		ok, err := try()
 		if ok {
-			h, got = held{Flock, l.Unlock}, yes
+			h, got = held{method: Flock, free: l.Unlock}, yes
 		}
 		return err
 	})
@@ -51,7 +51,7 @@ func queueFlock(own osFile, mode LockMode) (held, error) {
 		}
 		return l.Lock()
 	})
-	return held{Flock, func() error { return errors.Join(l.Unlock(), own.Close()) }}, err
+	return held{method: Flock, free: func() error { return errors.Join(l.Unlock(), own.Close()) }}, err
 }
 
 // onNetwork says whether flock is a byte-range lock in disguise here: on NFS

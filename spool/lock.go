@@ -62,6 +62,11 @@ type DotlockMaker interface {
 	Remove(path string) error
 }
 
+// dotlockToucher is a DotlockMaker whose lock file gets old while we hold it.
+type dotlockToucher interface {
+	touch(path string) error
+}
+
 // LockMode says who else may hold the lock.
 type LockMode int
 
@@ -98,6 +103,7 @@ func (e *LockedError) Is(target error) bool { return target == ErrLocked }
 type held struct {
 	method Method
 	free   func() error
+	touch  func() error // nil: there is nothing that gets old
 }
 
 // blocked is why a round got nothing.
@@ -179,8 +185,10 @@ func (b *Box) round(f osFile, mode LockMode, first *held) (func() error, *blocke
 		return nil, lacking, err
 	}
 	since := time.Now()
+	rest := b.keepFresh(locks)
 	return once(func() error {
 		defer b.leave(since)
+		rest()
 		return freeAll(locks)
 	}), nil, nil
 }

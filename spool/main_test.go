@@ -35,6 +35,8 @@ func play(role string, args []string) int {
 	switch role {
 	case "hold":
 		err = playHolder(args[0], args[1], args[2])
+	case "own":
+		err = playOwn(args[0], args[1])
 	case "count":
 		err = playCounter(args[0], args[1], args[2])
 	default:

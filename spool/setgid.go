@@ -45,6 +45,11 @@ func (m setgidMaker) Remove(path string) error {
 	return m.run("-u", path+lockSuffix)
 }
 
+// touch makes the lock young.
+func (m setgidMaker) touch(path string) error {
+	return m.run("-t", path+lockSuffix)
+}
+
 func (m setgidMaker) run(arg ...string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
