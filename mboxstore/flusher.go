@@ -33,6 +33,7 @@ type flusher struct {
 	due      time.Time
 	since    time.Time // of the oldest change that waits
 	touchDue time.Time
+	syncDue  time.Time   // for what was written and is not durable
 	touched  spool.Stamp // our write that is to be touched
 	suspect  bool        // a recheck is due
 	blanks   bool        // the file may be worth compacting
@@ -64,6 +65,16 @@ func (f *flusher) touchAt(t time.Time, ours spool.Stamp) {
 	defer f.mu.Unlock()
 	f.touchDue, f.touched = t, ours
 	f.wakeAt(t)
+}
+
+// syncLater asks for what has just been written to be made durable, Options.SyncDelay from now at the latest.
+func (f *flusher) syncLater() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.syncDue.IsZero() {
+		f.syncDue = time.Now().Add(f.m.o.SyncDelay)
+		f.wakeAt(f.syncDue)
+	}
 }
 
 // recheckLater asks for a recheck in a quiet moment.
@@ -144,6 +155,10 @@ func (f *flusher) run() {
 	defer f.running.Done()
 	ctx, cancel := context.WithTimeout(context.Background(), f.m.o.LookWait)
 	defer cancel()
+	if err := f.sync(); err != nil {
+		f.done(err)
+		return
+	}
 	if wait := f.m.mayWait(since); wait > 0 {
 		f.again(wait, since)
 		return
@@ -176,6 +191,23 @@ func (f *flusher) compact(ctx context.Context) error {
 	return err
 }
 
+// sync makes durable what has waited for it long enough. One sync is for all that was written by then.
+func (f *flusher) sync() error {
+	f.mu.Lock()
+	due := !f.syncDue.IsZero() && !time.Now().Before(f.syncDue)
+	f.mu.Unlock()
+	if !due {
+		return nil
+	}
+	if err := f.m.syncFile(); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.syncDue = time.Time{}
+	return nil
+}
+
 // recheck does a due recheck when the mailbox is quiet.
 func (f *flusher) recheck(ctx context.Context) error {
 	f.mu.Lock()
@@ -197,6 +229,7 @@ func (f *flusher) again(wait time.Duration, since time.Time) {
 	defer f.mu.Unlock()
 	f.since = since
 	f.wakeAt(time.Now().Add(wait))
+	f.wakeForOthers()
 }
 
 // done retries what failed, later and later.
@@ -206,15 +239,7 @@ func (f *flusher) done(err error) {
 	f.since = time.Time{}
 	if err == nil || errors.Is(err, ErrReadOnly) {
 		f.failures = 0
-		if !f.touchDue.IsZero() {
-			f.wakeAt(f.touchDue)
-		}
-		if f.suspect {
-			f.wakeAt(time.Now().Add(recheckPause))
-		}
-		if f.blanks {
-			f.wakeAt(time.Now().Add(compactPause))
-		}
+		f.wakeForOthers()
 		return
 	}
 	f.failures++
@@ -223,6 +248,21 @@ func (f *flusher) done(err error) {
 	}
 	f.since = time.Now()
 	f.wakeAt(time.Now().Add(min(f.m.o.FlushDelay<<min(f.failures, 10), longestRetry)))
+}
+
+// wakeForOthers makes the timer fire for what else is due some time. The caller holds mu.
+func (f *flusher) wakeForOthers() {
+	for _, due := range []time.Time{f.touchDue, f.syncDue} {
+		if !due.IsZero() {
+			f.wakeAt(due)
+		}
+	}
+	if f.suspect {
+		f.wakeAt(time.Now().Add(recheckPause))
+	}
+	if f.blanks {
+		f.wakeAt(time.Now().Add(compactPause))
+	}
 }
 
 // mayWait tells how much longer a write that moves many bytes should wait for a quiet moment.

@@ -44,6 +44,7 @@ type Options struct {
 	User     string    // sender of From_ lines of appended messages; "" is "MAILER-DAEMON"
 
 	FlushDelay time.Duration // from a flag change to the file; 0 is 500 ms
+	SyncDelay  time.Duration // from there to the disk, when nobody asks for it sooner; 0 is 4 s
 	BigMove    int64         // more bytes than this move only when the mailbox is idle; 0 is 4 MiB
 	KeepBlanks bool          // Compact is never done by itself
 	LookWait   time.Duration // how long Refresh waits for the locks before it goes on with what it knows; 0 is 2 s
@@ -57,6 +58,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.FlushDelay == 0 {
 		o.FlushDelay = 500 * time.Millisecond
+	}
+	if o.SyncDelay == 0 {
+		o.SyncDelay = 4 * time.Second
 	}
 	if o.BigMove == 0 {
 		o.BigMove = 4 << 20

@@ -73,6 +73,20 @@ func (m *Mailbox) writeAll(ctx context.Context, sync bool) error {
 	return err
 }
 
+// syncFile makes durable what was written in place. It needs no lock: nobody else's bytes depend on it.
+func (m *Mailbox) syncFile() error {
+	m.op.Lock()
+	defer m.op.Unlock()
+	if m.closed || m.file == nil || !m.unsynced {
+		return nil
+	}
+	if err := m.file.Datasync(); err != nil {
+		return err
+	}
+	m.unsynced = false
+	return nil
+}
+
 // locked runs f under the file's exclusive locks, on an index that is up to date. The caller holds op.
 // ErrInUse while another program holds UW's session lock: then nothing in the file may move.
 func (m *Mailbox) locked(ctx context.Context, f func() error) error {
@@ -157,6 +171,9 @@ func (m *Mailbox) carryOut(p *plan, sync bool) error {
 	}
 	if !p.empty() {
 		m.unsynced = true
+	}
+	if !p.empty() && !sync {
+		m.flush.syncLater()
 	}
 	if p.layout != nil {
 		m.markAhead(m.index.base.LastUID, p.end)

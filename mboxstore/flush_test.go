@@ -1,0 +1,89 @@
+package mboxstore
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"spoold/spool/faultfs"
+)
+
+// timed is a numbered mailbox of n messages on a simulated disk, under the clock of a synctest bubble, with its
+// background writer at work.
+func timed(t *testing.T, n int) (*faultfs.FS, Options, *Mailbox) {
+	t.Helper()
+	disk := faultfs.New(1)
+	disk.Clock(time.Now)
+	o := Options{State: disk.Dir("/state"), User: "u", Hostname: "example.com"}
+	disk.File(modelBox, []byte(mailbox(n)))
+	m := openOn(t, disk, o)
+	must(t, m.writePending(t.Context(), true))
+	must(t, m.Close(t.Context()))
+	m, err := Open(t.Context(), disk.Box(modelBox), o)
+	must(t, err)
+	time.Sleep(20 * time.Second) // all that an opening leaves to do later
+	return disk, o, m
+}
+
+func syncs(disk *faultfs.FS, name string) (n int) {
+	for _, op := range disk.Log() {
+		if strings.HasSuffix(op, "sync "+name) {
+			n++
+		}
+	}
+	return n
+}
+
+// TestFlagsAreWrittenAndDurableInTime: a second after a STORE the file has the flag, at the latest; five seconds after it
+// a power cut cannot take it away, though no client asked for anything. Before that it may: then the old flag is there.
+func TestFlagsAreWrittenAndDurableInTime(t *testing.T) {
+	for _, tt := range []struct {
+		after time.Duration
+		want  []string
+	}{
+		{1 * time.Second, []string{"1  m1", "2  m2", "3  m3"}},
+		{5 * time.Second, []string{"1  m1", "2 R m2", "3  m3"}},
+	} {
+		t.Run(tt.after.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				disk, o, m := timed(t, 3)
+				must(t, m.Store(t.Context(), []UID{2}, StoreOp{Mode: StoreAdd, Flags: FlagSeen}))
+				time.Sleep(time.Second)
+				if c := disk.Bytes(modelBox); strings.Count(string(c), "\nStatus: R") != 1 {
+					t.Errorf("not in the file after a second:\n%s", c)
+				}
+				time.Sleep(tt.after - time.Second)
+				disk.PowerCut(0)
+				m.flush.stop()
+				wantList(t, openOn(t, disk, refresh(disk, o)), tt.want...)
+			})
+		})
+	}
+}
+
+// TestOneSyncForManyStores: a client that sets flags all the time costs a sync every few seconds, not one a STORE.
+func TestOneSyncForManyStores(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk, _, m := timed(t, 200)
+		before := syncs(disk, modelBox)
+		for uid := range UID(200) { // 20 s
+			must(t, m.Store(t.Context(), []UID{uid + 1}, StoreOp{Mode: StoreAdd, Flags: FlagSeen}))
+			time.Sleep(100 * time.Millisecond)
+		}
+		time.Sleep(5 * time.Second)
+		crossing := 0 // edits that have an intent are durable at once
+		for _, op := range disk.Log() {
+			if strings.Contains(op, ".intent") && strings.HasPrefix(op, "fdatasync") {
+				crossing++
+			}
+		}
+		n := syncs(disk, modelBox) - before
+		t.Logf("%d syncs of the mailbox in 25 s, %d of intents", n, crossing)
+		if n > 6+crossing/2 {
+			t.Errorf("%d syncs of the mailbox", n)
+		}
+		disk.PowerCut(0)
+		m.flush.stop()
+	})
+}
