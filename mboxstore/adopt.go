@@ -272,25 +272,6 @@ func (a *adoption) numberedBySomebody(r *record) bool {
 	return !a.m.o.Inbox || a.raised || a.m.mark.ours(r, a.x.base.UIDValidity)
 }
 
-// merge carries what is known of a message over to its newly scanned record, flag by flag: what another program
-// changed in the file is adopted, what we have not written yet stays. It reports whether clients see a change.
-func (a *adoption) merge(r, old *record) bool {
-	r.since, r.ModSeq = old.since, old.ModSeq
-	r.bogus = r.bogus || old.bogus && r.onFile.flags == old.onFile.flags && r.onFile.uid == old.onFile.uid
-	ours := old.Flags ^ old.onFile.flags
-	theirs := r.onFile.flags ^ old.onFile.flags
-	if old.bogus && r.bogus {
-		theirs = 0
-	}
-	r.Flags = old.Flags ^ theirs&^ours
-	r.Keywords = old.Keywords
-	if !slices.Equal(r.onFile.keywords, old.onFile.keywords) && slices.Equal(old.Keywords, old.onFile.keywords) {
-		a.x.addKeywords(r.onFile.keywords)
-		r.Keywords = a.x.known(r.onFile.keywords)
-	}
-	return (r.Flags^old.Flags)&^FlagOld != 0 || !slices.Equal(r.Keywords, old.Keywords)
-}
-
 func same(a, b *record) bool { return a.digest == b.digest && a.Size == b.Size }
 
 // memory finds the messages that were known before a scan.
