@@ -33,6 +33,7 @@ func (m *Mailbox) adopt(s *scanned, stamp spool.Stamp) error {
 	if s.tail {
 		a.adoptTail()
 	} else {
+		m.scans++
 		a.adoptAll()
 	}
 	x.setEnd(s)

@@ -93,6 +93,7 @@ type Mailbox struct {
 	write      bool       // file is open for writing
 	stamp      spool.Stamp
 	index      index
+	scans      uint64 // how often the whole file was read
 	mark       mark
 	headers    int        // that one plan may change
 	wasteful   int64      // blanks that are not worth a look
