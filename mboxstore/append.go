@@ -8,8 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"time"
-
-	"spoold/spool"
 )
 
 // NewMessage is a message on its way into a mailbox.
@@ -211,8 +209,7 @@ func (m *Mailbox) addBytes(b *batch) ([]UID, error) {
 	open, n := m.stream(b)
 	m.markAhead(x.base.LastUID+UID(len(b.items)), x.end+n)
 	if err := m.journal.append(m.file, x.end, open, n); err != nil {
-		m.stamp = spool.Stamp{}
-		return nil, fmt.Errorf("append to %s: %w", m.sp.Path(), err)
+		return nil, m.writeFailedLocked(fmt.Errorf("append to %s: %w", m.sp.Path(), err), x.end)
 	}
 	return m.enter(b, x.end+n)
 }
@@ -231,7 +228,10 @@ func (m *Mailbox) cutTail() error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.journal.rewrite(m.file, &layout{oldSize: info.Size, start: m.index.end})
+	if err := m.journal.rewrite(m.file, &layout{oldSize: info.Size, start: m.index.end}); err != nil {
+		return m.writeFailedLocked(err, m.index.end)
+	}
+	return nil
 }
 
 // stream gives the bytes to write at the end of the mail, as often as they are asked for, and how many they are.

@@ -100,7 +100,11 @@ func (m *Mailbox) encodeCache() []byte {
 	w := cacheWriter{b: make([]byte, 0, 256+96*len(x.records))}
 	w.b = append(append(w.b, cacheMagic...), cacheVersion)
 	w.text(m.sp.Path())
-	w.stamp(m.stamp)
+	if m.unfinished.is {
+		w.stamp(spool.Stamp{}) // the index is not what the file is now
+	} else {
+		w.stamp(m.stamp)
+	}
 	w.base(&x.base)
 	w.base(&x.onFile)
 	w.int(x.end)

@@ -269,7 +269,7 @@ func (f *flusher) wakeForOthers() {
 func (m *Mailbox) mayWait(since time.Time) time.Duration {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	if time.Since(since) > longestWait || m.index.estimateMove() < m.o.BigMove {
+	if m.unfinished.is || time.Since(since) > longestWait || m.index.estimateMove() < m.o.BigMove {
 		return 0
 	}
 	if idle := time.Since(m.lastUse()); idle < idleBeforeMove {

@@ -102,6 +102,7 @@ type Mailbox struct {
 	markSynced bool       // mark is durable
 	markFile   spool.File // nil until there is a mark
 	damaged    error      // not nil: a journal could not be replayed; served read-only
+	unfinished unfinished // a change that the journal still has to finish
 	closed     bool
 	buffers    sync.Pool    // *[]byte, for stored bytes
 	used       atomic.Int64 // when somebody last asked for something, ns since 1970

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 )
 
@@ -48,6 +49,18 @@ func (p *plan) moved() int64 {
 		return 0
 	}
 	return p.layout.newSize() - p.layout.start
+}
+
+// from is where in the file a plan begins to write.
+func (p *plan) from() int64 {
+	from := int64(math.MaxInt64)
+	if p.layout != nil {
+		from = p.layout.start
+	}
+	for _, e := range p.edits {
+		from = min(from, e.off)
+	}
+	return from
 }
 
 // planner makes one plan.

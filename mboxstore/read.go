@@ -81,7 +81,7 @@ func (m *Mailbox) stable(ctx context.Context, uid UID, read func(*record) error)
 		if try == readTries-1 {
 			break
 		}
-		if err := m.lookAgain(ctx); err != nil {
+		if err := m.lookAgain(ctx); err != nil && !errors.Is(err, ErrPending) {
 			return err
 		}
 	}
@@ -118,6 +118,9 @@ func (m *Mailbox) readOnce(uid UID, read func(*record) error) error {
 	i, ok := m.index.find(uid)
 	if !ok || m.file == nil {
 		return ErrExpunged
+	}
+	if m.unfinished.hides(&m.index.records[i]) {
+		return ErrPending
 	}
 	if !m.stampHolds() {
 		return errMoved

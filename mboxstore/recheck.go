@@ -38,7 +38,7 @@ func (m *Mailbox) recheck(ctx context.Context) (done bool, err error) {
 func (m *Mailbox) recheckSome(from int) (more, holds, same bool) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	if m.file == nil || !m.stampHolds() {
+	if m.file == nil || m.unfinished.is || !m.stampHolds() {
 		return false, false, false
 	}
 	records := m.index.records[min(from, len(m.index.records)):]

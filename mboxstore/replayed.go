@@ -28,18 +28,31 @@ func PendingPaths(state spool.Dir) ([]string, error) {
 	return pendingPaths(dir)
 }
 
-// replay finishes what a crash interrupted. The caller holds the locks. A journal that does not fit the file is kept,
-// and the mailbox is served read-only until somebody has looked at it.
+// replay finishes what a crash or a full disk interrupted. The caller holds the locks. A journal that does not fit the
+// file is kept, and the mailbox is served read-only until somebody has looked at it. One that cannot be finished now is
+// an error: the file is in a state that nobody may read, and may be finished later.
 func (m *Mailbox) replay() error {
 	pending, err := m.journal.pending(m.file)
-	if err != nil || !pending {
+	if err != nil {
 		return err
+	}
+	if !pending {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.finished()
+		return nil
 	}
 	if !m.write {
 		return m.setDamaged(errors.New("a journal waits for its replay, but the mailbox cannot be written"))
 	}
 	m.mu.Lock()
 	replayed, err := m.journal.replay(m.file)
+	if err != nil && !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrJournal) {
+		err = m.unfinishedStill(err)
+		m.mu.Unlock()
+		return err
+	}
+	m.finished()
 	if replayed {
 		m.stamp = spool.Stamp{}
 	}

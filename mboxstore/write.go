@@ -185,7 +185,7 @@ func (m *Mailbox) carryOut(p *plan, sync bool) error {
 	}
 	m.mu.Unlock()
 	if err != nil {
-		return m.writeFailed(err)
+		return m.writeFailed(err, p.from())
 	}
 	return m.afterWrite(before, p)
 }
@@ -261,16 +261,6 @@ func (x *index) update(records []record) {
 		records[i].Message = x.records[at].Message
 		x.records[at] = records[i]
 	}
-}
-
-// writeFailed decides what an error during a write means for the mailbox: if the journal holds a change that is not
-// wholly in the file, nobody may write until it has been replayed.
-func (m *Mailbox) writeFailed(err error) error {
-	err = fmt.Errorf("write %s: %w", m.sp.Path(), err)
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.stamp = spool.Stamp{} // whatever is there now has to be read again
-	return err
 }
 
 // afterWrite sets the file's times as other readers expect them and remembers its stamp.

@@ -59,6 +59,7 @@ var answers = []struct {
 	{mboxstore.ErrNotMbox, "CORRUPTION", "The file is not a mailbox in mbox format, or it is damaged"},
 	{syscall.ENOSPC, "OVERQUOTA", "No space left for mail"},
 	{syscall.EDQUOT, "OVERQUOTA", "Disk quota exceeded"},
+	{mboxstore.ErrPending, "UNAVAILABLE", "A change of the mailbox is unfinished; please try again later"},
 	{syscall.EFBIG, "LIMIT", "The mailbox would be too large"},
 	{syscall.EROFS, "NOPERM", "The mailbox is on a read-only file system"},
 	{fs.ErrPermission, "NOPERM", "Permission denied"},
