@@ -32,6 +32,21 @@ type client struct {
 // connect starts a session on spoold's own connection.
 func (h *host) connect() *client {
 	h.t.Helper()
+	c := &client{t: h.t, responses: make(chan string, 1000)}
+	ended := make(chan struct{})
+	h.t.Cleanup(func() { <-ended })
+	c.conn = h.dial()
+	go func() {
+		defer close(ended)
+		c.readAll()
+	}()
+	c.next("* PREAUTH ...")
+	return c
+}
+
+// dial starts a session and gives the client's end, on which nothing has been read.
+func (h *host) dial() net.Conn {
+	h.t.Helper()
 	cfg := h.config
 	cfg.User, cfg.Hostname, cfg.Store, cfg.Subscriptions = "chris", "example.org", h, h.subs
 	cfg.Log = slog.New(slog.NewTextHandler(h.t.Output(), nil))
@@ -50,16 +65,11 @@ func (h *host) connect() *client {
 			h.t.Errorf("serve: %v", err)
 		}
 	}()
-	c := &client{t: h.t, conn: near, responses: make(chan string, 1000)}
-	go c.readAll()
 	h.t.Cleanup(func() {
 		_ = near.Close() // a net.Pipe cannot fail to close
 		_ = server.Close()
-		for range c.responses {
-		}
 	})
-	c.next("* PREAUTH ...")
-	return c
+	return near
 }
 
 // oneConn is a listener for one connection.

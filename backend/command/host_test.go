@@ -85,6 +85,26 @@ func (h *host) read(name string) string {
 // edit changes a mailbox as another program does: under the locks.
 func (h *host) edit(name string, change func(string) string) {
 	h.t.Helper()
+	h.locked(name, func() { h.write(name, change(h.read(name))) })
+}
+
+// deliver appends mail, under the locks too.
+func (h *host) deliver(name, mail string) {
+	h.t.Helper()
+	h.locked(name, func() {
+		f, err := os.OpenFile(h.path(name), os.O_WRONLY|os.O_APPEND, 0)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		_, err = f.WriteString(mail)
+		if err := errors.Join(err, f.Close()); err != nil {
+			h.t.Fatal(err)
+		}
+	})
+}
+
+func (h *host) locked(name string, do func()) {
+	h.t.Helper()
 	box := h.box(h.path(name))
 	f, err := box.Open(true)
 	if err != nil {
@@ -94,16 +114,10 @@ func (h *host) edit(name string, change func(string) string) {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	h.write(name, change(h.read(name)))
+	do()
 	if err := errors.Join(release(), f.Close()); err != nil {
 		h.t.Fatal(err)
 	}
-}
-
-// deliver appends mail.
-func (h *host) deliver(name, mail string) {
-	h.t.Helper()
-	h.edit(name, func(content string) string { return content + mail })
 }
 
 func (h *host) box(path string) *spool.Box {
