@@ -2,17 +2,21 @@ package main_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // secret is every test user's password and hash what passwd-file holds for it.
@@ -26,7 +30,10 @@ type host struct {
 	t      testing.TB
 	owner  person
 	dir    string
+	mail   string // where spool and homes are
+	states string // where the users' state directories are
 	port   int
+	limit  string // of a file's size, as ulimit -f takes it; empty: none
 	server *exec.Cmd
 	ended  chan error // what Wait said of server
 	log    *safeBuffer
@@ -54,13 +61,20 @@ func (s *safeBuffer) String() string {
 // their mail as mailOwner, so that peers can be run on the same files.
 func newHost(t testing.TB, users ...string) *host {
 	t.Helper()
-	h := &host{t: t, owner: mailOwner(), dir: folder(t), log: &safeBuffer{}}
-	for _, dir := range []string{"spool", "home", "state"} {
-		if err := os.Mkdir(filepath.Join(h.dir, dir), 0o755); err != nil {
+	dir := folder(t)
+	return newHostOn(t, dir, dir, dir, users...)
+}
+
+// newHostOn is newHost with the mail and the state directories where they are wanted.
+func newHostOn(t testing.TB, dir, mail, states string, users ...string) *host {
+	t.Helper()
+	h := &host{t: t, owner: mailOwner(), dir: dir, mail: mail, states: filepath.Join(states, "state"), log: &safeBuffer{}}
+	for _, dir := range []string{filepath.Join(h.mail, "spool"), filepath.Join(h.mail, "home"), h.states} {
+		if err := os.Mkdir(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := os.Chmod(filepath.Join(h.dir, "spool"), os.ModeSticky|0o777); err != nil {
+	if err := os.Chmod(filepath.Join(h.mail, "spool"), os.ModeSticky|0o777); err != nil {
 		t.Fatal(err)
 	}
 	var passwd strings.Builder
@@ -87,13 +101,13 @@ address = "127.0.0.1:%[2]d"
 tls = "none"
 
 [mail]
-inbox = "%[1]s/spool/%%u"
+inbox = "%[3]s/spool/%%u"
 root = "%%h/mail"
-state = "%[1]s/state/%%u"
+state = "%[4]s/%%u"
 
 [auth]
 sources = ["passwd-file:%[1]s/passwd"]
-`, h.dir, h.port))
+`, h.dir, h.port, h.mail, h.states))
 	return h
 }
 
@@ -104,12 +118,21 @@ func (h *host) write(name, content string) {
 	}
 }
 
-func (h *host) home(user string) string { return filepath.Join(h.dir, "home", user) }
+// configure adds to the configuration of a server that has not been started.
+func (h *host) configure(text string) {
+	h.t.Helper()
+	file := filepath.Join(h.dir, "spoold.toml")
+	if err := os.WriteFile(file, append(readFile(h.t, file), text...), 0o644); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func (h *host) home(user string) string { return filepath.Join(h.mail, "home", user) }
 
 // file is where a user's mailbox is.
 func (h *host) file(user, mailbox string) string {
 	if mailbox == "INBOX" {
-		return filepath.Join(h.dir, "spool", user)
+		return filepath.Join(h.mail, "spool", user)
 	}
 	return filepath.Join(h.home(user), "mail", mailbox)
 }
@@ -177,10 +200,13 @@ func spooldProgram(t testing.TB) string {
 // serve starts `spoold serve` and waits until it accepts connections.
 func (h *host) serve() {
 	h.t.Helper()
-	h.server = exec.Command(spooldProgram(h.t), "serve", "--config", filepath.Join(h.dir, "spoold.toml"))
+	command := []string{spooldProgram(h.t), "serve", "--config", filepath.Join(h.dir, "spoold.toml")}
+	if h.limit != "" {
+		command = append([]string{"sh", "-c", `ulimit -f "$1" && shift && exec "$@"`, "sh", h.limit}, command...)
+	}
+	h.server = exec.Command(command[0], command[1:]...)
 	h.server.Env = append(os.Environ(), "TZ=UTC")
 	h.server.Stdout, h.server.Stderr = h.log, h.log
-	h.server.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // kill means its workers too
 	if err := h.server.Start(); err != nil {
 		h.t.Fatal(err)
 	}
@@ -229,15 +255,67 @@ func (h *host) stop(sig os.Signal) {
 	}
 }
 
-// kill ends the server and all its workers at once, as a crash does.
+// kill ends the server and all its workers at once, as a crash does, and returns when all of them are gone.
 func (h *host) kill() {
 	h.t.Helper()
 	cmd := h.server
 	h.server = nil
-	if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL); err != nil {
+	// Its end would be a SIGTERM for the workers, and they would end in good order. So they go first.
+	if err := cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		h.t.Fatal(err)
+	}
+	h.killWorkers(cmd.Process.Pid)
+	if err := cmd.Process.Kill(); err != nil {
 		h.t.Fatal(err)
 	}
 	<-h.ended
+}
+
+// killWorkers ends the workers of a server, and returns when they are gone: no system call of theirs goes on.
+func (h *host) killWorkers(server int) {
+	h.t.Helper()
+	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", server))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	for _, list := range lists {
+		for _, field := range strings.Fields(string(readFile(h.t, list))) {
+			pid, err := strconv.Atoi(field)
+			if err != nil {
+				h.t.Fatal(err)
+			}
+			if err := killAndWait(pid); err != nil {
+				h.t.Fatalf("kill worker %d: %v", pid, err)
+			}
+		}
+	}
+}
+
+// killAndWait kills a process that is not our child.
+func killAndWait(pid int) error {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if errors.Is(err, unix.ESRCH) {
+		return nil // it ended by itself
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = unix.Close(fd) }() // nothing was written
+	if err := unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+		return err
+	}
+	for {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(deadline/time.Millisecond))
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return err
+		case n == 0:
+			return errors.New("it goes on")
+		default:
+			return nil
+		}
+	}
 }
 
 // login is a new session of user.
@@ -246,6 +324,18 @@ func (h *host) login(user string) *client {
 	c := h.connect()
 	c.ok("LOGIN %s %s", user, secret)
 	return c
+}
+
+// tryLogin sends a login and a SELECT and does not care what becomes of it.
+func (h *host) tryLogin(user string) error {
+	conn, err := net.Dial("tcp", h.address())
+	if err != nil {
+		return err
+	}
+	if _, err = fmt.Fprintf(conn, "a LOGIN %s %s\r\nb SELECT INBOX\r\n", user, secret); err == nil {
+		_, err = io.Copy(io.Discard, conn) // until the server dies
+	}
+	return errors.Join(err, conn.Close())
 }
 
 func (h *host) connect() *client {

@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -54,8 +53,13 @@ func TestSoak(t *testing.T) {
 
 func TestInteropSoakProcmail(t *testing.T) {
 	needs(t, "procmail")
+	runSoak(t, procmail(t))
+}
+
+// procmail delivers by procmail.
+func procmail(t testing.TB) func(path, message string) error {
 	home := homeFolder(t, mailOwner())
-	runSoak(t, func(path, message string) error {
+	return func(path, message string) error {
 		rc := filepath.Join(home, filepath.Base(path)+".rc")
 		if _, err := os.Stat(rc); err != nil {
 			writeFile(t, mailOwner(), rc, []byte("LOCKSLEEP=1\nLOCKTIMEOUT=60\n:0:\n"+path+"\n"))
@@ -67,7 +71,7 @@ func TestInteropSoakProcmail(t *testing.T) {
 			return fmt.Errorf("procmail: %w\n%s", err, out)
 		}
 		return nil
-	})
+	}
 }
 
 // ledger books what is promised about each message, by its number.
@@ -78,17 +82,23 @@ type ledger struct {
 	doomed   map[uint32]bool         // UIDs that were told to be \Deleted: they may go
 	gone     map[uint32]bool         // UIDs whose expunge was acknowledged
 	byUID    map[uint32]int          // which message a UID is
-	keyword  map[uint32]map[int]bool // last acknowledged state of each session's own keyword
+	keyword  map[uint32]map[int]word // last acknowledged state of each session's own keyword
 	copies   map[uint32]int          // UIDs in the other folder
 	ops      map[string]int
 	failures []string
-	killed   atomic.Bool // the server may end at any instant: what was not acknowledged may be there or not
+	crash    *crashBook // not nil: the server may end at any instant, or be refused what it needs
+}
+
+// word is a keyword that was set or removed, and when that was acknowledged.
+type word struct {
+	on bool
+	at time.Time
 }
 
 func newLedger() *ledger {
 	return &ledger{
 		expected: map[int]bool{}, doomed: map[uint32]bool{}, gone: map[uint32]bool{}, byUID: map[uint32]int{},
-		keyword: map[uint32]map[int]bool{}, copies: map[uint32]int{}, ops: map[string]int{},
+		keyword: map[uint32]map[int]word{}, copies: map[uint32]int{}, ops: map[string]int{},
 	}
 }
 
@@ -121,6 +131,9 @@ func (l *ledger) newMessage(r *rand.Rand) (id int, text string) {
 	}
 	if r.IntN(4) == 0 {
 		body.WriteString("\nFrom the other side\n\n\n")
+	}
+	if l.crash != nil {
+		l.crash.fill(&body, r)
 	}
 	body.WriteString("end\n")
 	return id, fmt.Sprintf("Subject: soak %d\nMessage-ID: <%[1]d@soak.example.org>\nX-Soak: %[1]d %s\n\n%s", id, soakSum(id, body.String()), body.String())
@@ -160,29 +173,48 @@ func runSoak(t *testing.T, deliver func(path, message string) error) {
 	l := newLedger()
 	h.put("soak", "INBOX", soakMailbox(l))
 	h.serve()
-	setup := h.login("soak")
-	setup.ok("CREATE Other")
-	validity := setup.open("SELECT", "INBOX").UIDValidity
-	setup.logout()
-
+	validity := soakSetup(h)
 	l.work(h, time.Now().Add(soakTime(t)), 1, deliver).Wait()
 	t.Logf("%v", l.ops)
 	l.account(t, h, validity)
 }
 
+// soakSetup makes the folder for copies and returns the UIDVALIDITY of the INBOX.
+func soakSetup(h *host) uint32 {
+	h.t.Helper()
+	setup := h.login("soak")
+	defer setup.logout()
+	setup.ok("CREATE Other")
+	return setup.open("SELECT", "INBOX").UIDValidity
+}
+
 // work starts the sessions and the agents.
 func (l *ledger) work(h *host, end time.Time, seed uint64, deliver func(path, message string) error) *sync.WaitGroup {
 	var wg sync.WaitGroup
-	for i := range soakSessions {
+	l.startSessions(&wg, h, end, seed, soakSessions)
+	l.startAgents(&wg, h, end, seed, deliver)
+	return &wg
+}
+
+func (l *ledger) startSessions(wg *sync.WaitGroup, h *host, end time.Time, seed uint64, n int) {
+	for i := range n {
 		w := &soakWorker{ledger: l, client: h.login("soak"), me: i, rand: rand.New(rand.NewPCG(seed, uint64(i)))}
 		wg.Go(func() { w.run(end) })
 	}
+}
+
+func (l *ledger) startAgents(wg *sync.WaitGroup, h *host, end time.Time, seed uint64, deliver func(path, message string) error) {
 	for i := range soakAgents {
 		r := rand.New(rand.NewPCG(seed+1<<32, uint64(i)))
 		wg.Go(func() {
-			for time.Now().Before(end) {
+			for time.Now().Before(end) && !l.halted() {
 				id, text := l.newMessage(r)
-				if err := deliver(h.file("soak", "INBOX"), text); err != nil {
+				err := deliver(h.file("soak", "INBOX"), text)
+				if l.mayFail(err) {
+					l.book("delivery refused", func() {})
+					continue
+				}
+				if err != nil {
 					l.fail("delivery of %d: %v", id, err)
 					return
 				}
@@ -191,43 +223,6 @@ func (l *ledger) work(h *host, end time.Time, seed uint64, deliver func(path, me
 			}
 		})
 	}
-	return &wg
-}
-
-// TestSoakKilled kills server and workers in the middle of the same work, again and
-// again: what was acknowledged before is there after each start, once, with its UID.
-func TestSoakKilled(t *testing.T) {
-	h := newHost(t, "soak")
-	l := newLedger()
-	l.killed.Store(true)
-	h.put("soak", "INBOX", soakMailbox(l))
-	h.serve()
-	setup := h.login("soak")
-	setup.ok("CREATE Other")
-	validity := setup.open("SELECT", "INBOX").UIDValidity
-	setup.logout()
-	r := rand.New(rand.NewPCG(4, 4))
-	stop := time.Now().Add(soakTime(t))
-	rounds := 0
-	for ; time.Now().Before(stop); rounds++ {
-		wg := l.work(h, time.Now().Add(1500*time.Millisecond), uint64(rounds), deliver)
-		time.Sleep(time.Duration(200+r.IntN(800)) * time.Millisecond)
-		h.kill()
-		h.serve()
-		c := h.login("soak")
-		b := c.read("SELECT", "INBOX")
-		if b.UIDValidity != validity {
-			t.Errorf("UIDVALIDITY %d, was %d", b.UIDValidity, validity)
-		}
-		wg.Wait() // the agents end without the server
-		l.checkInbox(t, c.read("SELECT", "INBOX").Mails)
-		c.logout()
-		if t.Failed() {
-			t.Fatalf("after round %d", rounds)
-		}
-	}
-	t.Logf("%d rounds, %v", rounds, l.ops)
-	l.account(t, h, validity)
 }
 
 // soakMailbox is what is there before the start.
@@ -254,14 +249,14 @@ func (l *ledger) account(t *testing.T, h *host, validity uint32) {
 	for i := range first.Mails {
 		first.Mails[i].Recent = false // it ends with this session
 	}
-	l.checkInbox(t, first.Mails)
+	l.checkInbox(t, l.sure(), first.Mails)
 	l.checkOther(t, c.read("SELECT", "Other").Mails)
 	c.logout()
 
 	for _, when := range []string{"after a restart", "after a restart without the state directory"} {
 		h.stop(syscall.SIGTERM)
 		if strings.Contains(when, "without") {
-			if err := os.RemoveAll(filepath.Join(h.dir, "state", "soak")); err != nil {
+			if err := os.RemoveAll(filepath.Join(h.states, "soak")); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -286,7 +281,15 @@ func (l *ledger) account(t *testing.T, h *host, validity uint32) {
 	}
 }
 
-func (l *ledger) checkInbox(t *testing.T, mails []mail) {
+// sure are the messages that must be there now, unless they were expunged.
+func (l *ledger) sure() []int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Sorted(maps.Keys(l.expected))
+}
+
+// checkInbox compares what is there with what was sure before it was read.
+func (l *ledger) checkInbox(t *testing.T, sure []int, mails []mail) {
 	t.Helper()
 	uidOf := map[int]uint32{}
 	for _, m := range mails {
@@ -304,8 +307,8 @@ func (l *ledger) checkInbox(t *testing.T, mails []mail) {
 			t.Errorf("UID %d is there though its expunge was acknowledged", m.UID)
 		}
 		for session, want := range l.keyword[m.UID] {
-			if got := slices.Contains(m.Flags, soakKeyword(session)); got != want {
-				t.Errorf("UID %d: keyword of session %d is %v, acknowledged was %v", m.UID, session, got, want)
+			if got := slices.Contains(m.Flags, soakKeyword(session)); got != want.on {
+				t.Errorf("UID %d: keyword of session %d is %v, acknowledged was %v %v ago", m.UID, session, got, want.on, time.Since(want.at))
 			}
 		}
 	}
@@ -313,7 +316,7 @@ func (l *ledger) checkInbox(t *testing.T, mails []mail) {
 	for uid := range l.doomed {
 		mayBeGone[l.byUID[uid]] = true
 	}
-	for _, id := range slices.Sorted(maps.Keys(l.expected)) {
+	for _, id := range sure {
 		if _, there := uidOf[id]; !there && !mayBeGone[id] {
 			t.Errorf("message %d is lost", id)
 		}
@@ -329,7 +332,7 @@ func (l *ledger) checkOther(t *testing.T, mails []mail) {
 	for _, m := range mails {
 		got[m.UID] = soakID(m.Text)
 	}
-	if l.killed.Load() {
+	if l.crash != nil {
 		maps.DeleteFunc(got, func(uid uint32, id int) bool { return id != 0 && l.copies[uid] == 0 })
 	}
 	if diff := cmp.Diff(l.copies, got); diff != "" {

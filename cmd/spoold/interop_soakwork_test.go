@@ -20,13 +20,17 @@ type soakWorker struct {
 	told   map[uint32]bool
 }
 
-// run works until the end and logs out.
-func (w *soakWorker) run(end time.Time) {
-	defer w.client.close()
-	work := []struct {
-		weight int
-		do     func() error
-	}{
+// task is something that a session does, more often the more it weighs.
+type task struct {
+	weight int
+	do     func() error
+}
+
+func (w *soakWorker) tasks() []task {
+	if w.crash != nil {
+		return w.crashTasks()
+	}
+	return []task{
 		{20, w.fetchOne},
 		{10, w.store},
 		{10, w.keywordOnOff},
@@ -41,12 +45,18 @@ func (w *soakWorker) run(end time.Time) {
 		{1, w.reselect},
 		{2, w.search},
 	}
+}
+
+// run works until the end and logs out.
+func (w *soakWorker) run(end time.Time) {
+	defer w.client.close()
+	work := w.tasks()
 	total := 0
 	for _, k := range work {
 		total += k.weight
 	}
 	err := w.reselect()
-	for (err == nil || errors.Is(err, errGone)) && time.Now().Before(end) {
+	for goesOn(err) && time.Now().Before(end) && !w.halted() {
 		n := w.rand.IntN(total)
 		for _, k := range work {
 			if n -= k.weight; n < 0 {
@@ -55,12 +65,16 @@ func (w *soakWorker) run(end time.Time) {
 			}
 		}
 	}
-	if err == nil || errors.Is(err, errGone) {
+	if goesOn(err) {
 		_, err = w.client.try("LOGOUT")
 	}
-	if err != nil && !w.killed.Load() {
+	if err != nil && !w.mayDie() {
 		w.fail("session %d: %v", w.me, err)
 	}
+}
+
+func goesOn(err error) bool {
+	return err == nil || errors.Is(err, errGone) || errors.Is(err, errRefused)
 }
 
 // send runs a command that must succeed and follows its untagged responses.
@@ -81,12 +95,18 @@ func (w *soakWorker) send(format string, args ...any) (answer, error) {
 			return a, err
 		}
 		return a, errGone
+	case a.status == "NO" && w.mayRefuse(code(a.text)):
+		w.book("refused", func() {})
+		return a, errRefused
 	}
 	return a, fmt.Errorf("%.80q: %s %s", fmt.Sprintf(format, args...), a.status, a.text)
 }
 
 // errGone is the answer to a command on messages of which some were just expunged.
 var errGone = errors.New("expunged meanwhile")
+
+// errRefused is the answer to a command for which there is no room.
+var errRefused = errors.New("refused")
 
 // follow keeps the view in step with one response.
 func (w *soakWorker) follow(l response) {
@@ -215,9 +235,9 @@ func (w *soakWorker) keywordOnOff() error {
 		if err == nil {
 			w.book("keyword", func() {
 				if w.keyword[uid] == nil {
-					w.keyword[uid] = map[int]bool{}
+					w.keyword[uid] = map[int]word{}
 				}
-				w.keyword[uid][w.me] = on
+				w.keyword[uid][w.me] = word{on, time.Now()}
 			})
 		}
 		return err
@@ -246,6 +266,7 @@ func (w *soakWorker) markDeleted(uid uint32) error {
 		return err
 	}
 	w.book("doom", func() { w.doomed[uid] = true })
+	w.deleting(uid)
 	_, err := w.send(`UID STORE %d +FLAGS (\Deleted)`, uid)
 	return err
 }
@@ -303,6 +324,7 @@ func (w *soakWorker) moveOne() error {
 			return err
 		}
 		w.book("move", func() { w.doomed[uid] = true })
+		w.moving(uid)
 		a, err := w.send("UID MOVE %d Other", uid)
 		if err != nil {
 			return err

@@ -1,0 +1,201 @@
+package main_test
+
+import (
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+)
+
+const (
+	// flagWindow is within which time a flag reaches the file, where a killed server leaves it.
+	flagWindow = 1500 * time.Millisecond
+	// crashStale makes a lock file that a killed worker left stand in nobody's way for long.
+	crashStale = "\n[lock]\nstale = \"500ms\"\n"
+)
+
+func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 99)) }
+
+// crashTest is one server whose end comes at any instant, and what is known of its mail.
+type crashTest struct {
+	*host
+	*ledger
+	t        *testing.T
+	rand     *rand.Rand
+	want     int // messages in the INBOX at the begin of a round
+	validity uint32
+	agent    func(path, message string) error
+	plans    int // crashes that left an unfinished rewrite
+	intents  int // crashes that left an unfinished append or edit
+	octets   int64
+}
+
+// newCrashTest starts a server on a mailbox of want messages of about text octets.
+func newCrashTest(t *testing.T, h *host, want, text int, agent func(path, message string) error) *crashTest {
+	t.Helper()
+	c := &crashTest{host: h, ledger: newLedger(), t: t, rand: newRand(uint64(want)), want: want, agent: agent}
+	c.crash = newCrashBook(text)
+	h.put("soak", "INBOX", nil)
+	c.refill(t, h.file("soak", "INBOX"), 0, want, 1)
+	h.serve()
+	c.validity = soakSetup(h)
+	return c
+}
+
+func (c *crashTest) journal() string { return filepath.Join(c.states, "soak", "mailboxes", "journal") }
+
+// forever is longer than any test.
+const forever = 24 * time.Hour
+
+// begin starts the sessions of a round.
+func (c *crashTest) begin(round int) *sync.WaitGroup {
+	c.crash.dies.Store(true)
+	var wg sync.WaitGroup
+	c.startSessions(&wg, c.host, time.Now().Add(forever), uint64(round), crashSessions)
+	return &wg
+}
+
+// deliver starts the agents, which go on whatever happens to the server.
+func (c *crashTest) deliver() *sync.WaitGroup {
+	c.crash.halt.Store(false)
+	var wg sync.WaitGroup
+	c.startAgents(&wg, c.host, time.Now().Add(forever), uint64(c.rand.Uint32()), c.agent)
+	return &wg
+}
+
+// end ends sessions and agents.
+func (c *crashTest) end(wg *sync.WaitGroup) {
+	c.crash.halt.Store(true)
+	wg.Wait()
+}
+
+// instant waits for the moment of a crash: any, or one in which a rewrite or an append is under way.
+func (c *crashTest) instant() {
+	time.Sleep(time.Duration(200+c.rand.IntN(800)) * time.Millisecond)
+	kind := c.rand.IntN(4)
+	if kind == 0 {
+		return
+	}
+	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Microsecond) {
+		if plans, intents := unfinished(c.t, c.journal()); plans > 0 || kind == 1 && intents > 0 {
+			break
+		}
+	}
+	if kind == 2 {
+		time.Sleep(time.Duration(c.rand.IntN(20)) * time.Millisecond)
+	}
+}
+
+// crashed counts what a crash left behind; the server is dead and its disk can be read.
+func (c *crashTest) crashed() {
+	plans, intents := unfinished(c.t, c.journal())
+	c.plans += min(plans, 1)
+	c.intents += min(intents, 1)
+	if st, err := os.Stat(c.file("soak", "INBOX")); err == nil {
+		c.octets += st.Size()
+	}
+}
+
+// check reads what is there after a restart, accounts for it, and makes ready for the
+// next round. No session works.
+func (c *crashTest) check(round int) {
+	c.t.Helper()
+	l := c.login("soak")
+	defer l.logout()
+	sure := c.sure()
+	inbox := l.read("SELECT", "INBOX")
+	if inbox.UIDValidity != c.validity {
+		c.t.Errorf("UIDVALIDITY %d, was %d", inbox.UIDValidity, c.validity)
+	}
+	c.checkCrashed(c.t, sure, inbox.Mails, l.read("EXAMINE", "Other").Mails)
+	if c.t.Failed() {
+		c.t.Fatalf("after round %d", round)
+	}
+	if len(c.copies) > c.want/4 {
+		c.empty(l, "Other")
+	}
+	if len(inbox.Mails) < c.want {
+		c.refill(c.t, c.file("soak", "INBOX"), len(inbox.Mails), c.want, uint64(round)<<32)
+	}
+}
+
+// report tells the figures.
+func (c *crashTest) report(crashes int) {
+	c.t.Logf("%d crashes: %d left an unfinished rewrite, %d an unfinished append or edit; mailbox %d KB on average",
+		crashes, c.plans, c.intents, c.octets/int64(max(crashes, 1))>>10)
+	c.t.Logf("%d messages left twice by an interrupted MOVE; %v", c.crash.both, c.ops)
+}
+
+// TestCrashKilled kills server and workers in the middle of the work, again and again, in
+// most cases while a rewrite is under way, and now and then again during the replay.
+// What was acknowledged before is there after each start, once, with its UID.
+func TestCrashKilled(t *testing.T) {
+	t.Run("8 MB", func(t *testing.T) { testCrashKilled(t, crashRounds(t, 400, 4), 250) })
+	// More than what is rewritten in one step.
+	t.Run("40 MB", func(t *testing.T) { testCrashKilled(t, crashRounds(t, 100, 2), 1250) })
+}
+
+func testCrashKilled(t *testing.T, rounds, messages int) {
+	h := newHost(t, "soak")
+	h.configure(crashStale)
+	c := newCrashTest(t, h, messages, 32<<10, crashAgent(t))
+	kills := 0
+	kill := func() {
+		c.forgive(flagWindow)
+		h.kill()
+		c.crashed()
+		kills++
+	}
+	agents := c.deliver()
+	defer func() { c.end(agents) }()
+	for round := 0; kills < rounds; round++ {
+		sessions := c.begin(round)
+		c.instant()
+		kill()
+		sessions.Wait()
+		if c.rand.IntN(6) == 0 && kills < rounds {
+			h.serve()
+			go func() { _ = h.tryLogin("soak") }() // it ends with the server, whose replay is what is killed
+			time.Sleep(time.Duration(c.rand.IntN(60)) * time.Millisecond)
+			kill()
+		}
+		h.serve()
+		c.check(round)
+	}
+	c.report(kills)
+	if fullCrash() && c.plans < kills/10 {
+		t.Errorf("only %d of %d kills hit a rewrite: this proves little", c.plans, kills)
+	}
+	c.end(agents)
+	c.crash.dies.Store(false)
+	c.account(t, h, c.validity)
+}
+
+// TestCrashWorkerKilled kills only the user's worker: the server goes on, and the next
+// session finds everything as it was.
+func TestCrashWorkerKilled(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root: otherwise the server is its own worker")
+	}
+	kills := crashRounds(t, 50, 3)
+	h := newHost(t, "soak")
+	h.configure(crashStale)
+	c := newCrashTest(t, h, 250, 32<<10, crashAgent(t))
+	agents := c.deliver()
+	defer func() { c.end(agents) }()
+	for round := range kills {
+		sessions := c.begin(round)
+		c.instant()
+		c.forgive(flagWindow)
+		h.killWorkers(h.server.Process.Pid)
+		c.crashed()
+		sessions.Wait()
+		c.check(round)
+	}
+	c.report(kills)
+	c.end(agents)
+	c.crash.dies.Store(false)
+	c.account(t, h, c.validity)
+}

@@ -1,0 +1,161 @@
+package main_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// crashTasks is work of which much moves bytes.
+func (w *soakWorker) crashTasks() []task {
+	return []task{
+		{6, w.expungeFirst},
+		{4, w.expungeMiddle},
+		{2, w.expungeSpread},
+		{1, w.expungeMost},
+		{8, w.appendOne},
+		{3, w.copyOne},
+		{3, w.moveOne},
+		{8, w.store},
+		{8, w.keywordOnOff},
+		{3, w.fetchOne},
+		{4, w.noop},
+	}
+}
+
+// expungeSet marks messages as \Deleted and expunges them.
+func (w *soakWorker) expungeSet(uids []uint32) error {
+	uids = slices.DeleteFunc(uids, func(uid uint32) bool { return uid == 0 })
+	if len(uids) == 0 {
+		return w.noop()
+	}
+	var set strings.Builder
+	for i, uid := range uids {
+		if err := w.learn(uid); err != nil {
+			return err
+		}
+		w.mu.Lock()
+		w.doomed[uid] = true
+		w.crash.deleted[w.byUID[uid]] = true
+		w.mu.Unlock()
+		if i > 0 {
+			set.WriteByte(',')
+		}
+		fmt.Fprint(&set, uid)
+	}
+	if _, err := w.send(`UID STORE %s +FLAGS.SILENT (\Deleted)`, &set); err != nil {
+		return err
+	}
+	if _, err := w.send("UID EXPUNGE %s", &set); err != nil {
+		return err
+	}
+	w.book("uid expunge", func() {
+		for _, uid := range uids {
+			w.gone[uid] = true
+		}
+		w.ops["messages expunged"] += len(uids)
+	})
+	return nil
+}
+
+// part is a copy of some of the view: at most n from at on, every step-th.
+func (w *soakWorker) part(at, n, step int) []uint32 {
+	var uids []uint32
+	for ; at < len(w.view) && len(uids) < n; at += step {
+		uids = append(uids, w.view[at])
+	}
+	return uids
+}
+
+func (w *soakWorker) expungeFirst() error { return w.expungeSet(w.part(0, 1+w.rand.IntN(2), 1)) }
+
+func (w *soakWorker) expungeMiddle() error {
+	return w.expungeSet(w.part(len(w.view)/2, 1+w.rand.IntN(3), 1))
+}
+
+// expungeSpread takes several that do not lie together.
+func (w *soakWorker) expungeSpread() error {
+	return w.expungeSet(w.part(w.rand.IntN(5), 8, 3+w.rand.IntN(10)))
+}
+
+// expungeMost leaves a few, mostly of the older half so that it does not end the work.
+func (w *soakWorker) expungeMost() error {
+	n := len(w.view) / 2
+	if w.rand.IntN(4) == 0 {
+		n = len(w.view) - 5
+	}
+	return w.expungeSet(w.part(0, n, 1))
+}
+
+// refill brings a mailbox with n messages back to want, by deliveries of several at once.
+func (l *ledger) refill(t *testing.T, path string, n, want int, seed uint64) {
+	t.Helper()
+	const batch = 50
+	r := newRand(seed)
+	for n < want {
+		var ids []int
+		var texts []string
+		for range min(batch, want-n) {
+			id, text := l.newMessage(r)
+			ids, texts = append(ids, id), append(texts, strings.TrimRight(strings.ReplaceAll(text, "\nFrom ", "\n>From "), "\n"))
+		}
+		from := "\n\nFrom mda@example.org " + time.Now().UTC().Format(time.ANSIC) + "\n"
+		if err := deliver(path, strings.Join(texts, from)); err != nil {
+			t.Fatal(err)
+		}
+		l.book("refill", func() {
+			for _, id := range ids {
+				l.expected[id] = true
+			}
+		})
+		n += len(ids)
+	}
+}
+
+// empty expunges all copies once they are accounted for.
+func (l *ledger) empty(c *client, mailbox string) {
+	c.t.Helper()
+	if c.open("SELECT", mailbox).Exists > 0 {
+		c.ok(`STORE 1:* +FLAGS.SILENT (\Deleted)`)
+		c.ok("EXPUNGE")
+	}
+	l.book("emptied", func() { clear(l.copies) })
+}
+
+// unfinished counts the changes that wait in a journal: rewrites with a plan, and appends
+// or edits with an intent. Only to tell whether kills hit anything: nothing else in these
+// tests knows what a journal looks like.
+func unfinished(t testing.TB, dir string) (plans, intents int) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return 0, 0 // not there yet
+	}
+	for _, e := range entries {
+		switch name := e.Name(); {
+		case strings.HasSuffix(name, ".plan"):
+			plans++
+		case strings.HasSuffix(name, ".intent"):
+			if intended(t, filepath.Join(dir, name)) {
+				intents++
+			}
+		}
+	}
+	return plans, intents
+}
+
+// intended says whether an intent file is of something that is not finished.
+func intended(t testing.TB, path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	head := make([]byte, 9)
+	_, err = f.ReadAt(head, 0)
+	return err == nil && (head[8] == 'A' || head[8] == 'F')
+}
