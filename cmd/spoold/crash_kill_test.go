@@ -27,18 +27,19 @@ type crashTest struct {
 	want     int // messages in the INBOX at the begin of a round
 	validity uint32
 	agent    func(path, message string) error
-	plans    int // crashes that left an unfinished rewrite
-	intents  int // crashes that left an unfinished append or edit
+	refiller func(path, message string) error // how the INBOX is filled again
+	plans    int                              // crashes that left an unfinished rewrite
+	intents  int                              // crashes that left an unfinished append or edit
 	octets   int64
 }
 
 // newCrashTest starts a server on a mailbox of want messages of about text octets.
 func newCrashTest(t *testing.T, h *host, want, text int, agent func(path, message string) error) *crashTest {
 	t.Helper()
-	c := &crashTest{host: h, ledger: newLedger(), t: t, rand: newRand(uint64(want)), want: want, agent: agent}
+	c := &crashTest{host: h, ledger: newLedger(), t: t, rand: newRand(uint64(want)), want: want, agent: agent, refiller: deliver}
 	c.crash = newCrashBook(text)
 	h.put("soak", "INBOX", nil)
-	c.refill(t, h.file("soak", "INBOX"), 0, want, 1)
+	c.refill(t, c.refiller, h.file("soak", "INBOX"), 0, want, 1)
 	h.serve()
 	c.validity = soakSetup(h)
 	return c
@@ -117,7 +118,7 @@ func (c *crashTest) check(round int) {
 		c.empty(l, "Other")
 	}
 	if len(inbox.Mails) < c.want {
-		c.refill(c.t, c.file("soak", "INBOX"), len(inbox.Mails), c.want, uint64(round)<<32)
+		c.refill(c.t, c.refiller, c.file("soak", "INBOX"), len(inbox.Mails), c.want, uint64(round)<<32)
 	}
 }
 

@@ -92,7 +92,7 @@ func (w *soakWorker) expungeMost() error {
 }
 
 // refill brings a mailbox with n messages back to want, by deliveries of several at once.
-func (l *ledger) refill(t *testing.T, path string, n, want int, seed uint64) {
+func (l *ledger) refill(t *testing.T, deliver func(path, message string) error, path string, n, want int, seed uint64) {
 	t.Helper()
 	const batch = 50
 	r := newRand(seed)

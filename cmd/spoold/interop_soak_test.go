@@ -294,6 +294,9 @@ func (l *ledger) checkInbox(t *testing.T, sure []int, mails []mail) {
 	uidOf := map[int]uint32{}
 	for _, m := range mails {
 		id := soakID(m.Text)
+		if id == 0 && l.mayBeTorn(m.Text) {
+			continue
+		}
 		if id == 0 {
 			t.Errorf("UID %d is damaged:\n%.2000s", m.UID, m.Text)
 			continue
