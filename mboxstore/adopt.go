@@ -2,6 +2,7 @@ package mboxstore
 
 import (
 	"bytes"
+	"cmp"
 	"math"
 	"slices"
 	"strings"
@@ -12,8 +13,9 @@ import (
 // Adopting what a scan found.
 //
 // A message that the index knows keeps its UID: found by its X-UID when its header and size are the same, else by the
-// digest of its header and its size. A message whose bytes changed under an X-UID is another message (promise 1). The
-// rest gets new UIDs in file order. UIDVALIDITY stays as long as it is not certain that the file is another mailbox:
+// digests of its header and its text and its size. A message whose bytes changed under an X-UID is another message
+// (promise 1). The rest gets new UIDs in file order. Messages that then stand where their UID does not belong are moved
+// there by the next plan (displaced.go). UIDVALIDITY stays as long as it is not certain that the file is another mailbox:
 // its base line says another one, and not one known message is in it.
 //
 // What the headers of an unknown message say is believed at the first look and in folders (UW's rules, with bounds);
@@ -38,13 +40,10 @@ func (m *Mailbox) adopt(s *scanned, stamp spool.Stamp) error {
 	}
 	x.setEnd(s)
 	m.stamp = stamp
-	m.mu.Unlock()
-	if a.newValidity {
-		// A UIDVALIDITY that is not in the file must be durable before it is told (promise 2).
-		if err := m.saveCache(true); err != nil {
-			m.log.Warn("uidvalidity not durable", "err", err)
-		}
+	if a.newValidity || x.displaced > 0 {
+		a.makeDurable()
 	}
+	m.mu.Unlock()
 	m.setMark()
 	if a.news {
 		m.news.tell()
@@ -56,6 +55,17 @@ func (m *Mailbox) adopt(s *scanned, stamp spool.Stamp) error {
 	return nil
 }
 
+// makeDurable: a UIDVALIDITY that is not in the file, and UIDs that cannot be told from the order of the messages in
+// it, must be durable before they are told (promise 2). The caller holds mu.
+func (a *adoption) makeDurable() {
+	if a.m.o.State == nil {
+		return
+	}
+	if err := a.m.writeCache(a.m.encodeCache(), true); err != nil {
+		a.m.log.Warn("uids not durable", "err", err)
+	}
+}
+
 type adoption struct {
 	m           *Mailbox
 	x           *index
@@ -65,6 +75,8 @@ type adoption struct {
 	newValidity bool
 	raised      bool // the file's base line, with a higher last UID, is believed
 	news        bool
+
+	fresh, changed []UID // of a whole scan
 }
 
 // adoptTail appends new messages; known ones are untouched.
@@ -123,28 +135,43 @@ func (a *adoption) adoptAll() {
 	known := recall(a.x.records)
 	a.adoptBase(known.any(a.s.records))
 	records := a.s.records
-	var fresh, changed []UID
-	prev, kept := UID(0), 0
 	for i := range records {
-		r := &records[i]
-		a.trim(r, known)
-		a.passMark(r.off)
-		old := a.identify(r, known, prev)
-		if old != nil {
-			kept++
-			if a.merge(r, old) {
-				changed = append(changed, r.UID)
-			}
-		} else {
-			fresh = append(fresh, r.UID)
-		}
-		prev = r.UID
+		a.trim(&records[i], known)
+	}
+	n := len(records)
+	if found, ok := a.findAnywhere(known); ok {
+		a.enter(found)
+	} else {
+		a.enterInOrder(known)
 	}
 	a.passMark(math.MaxInt64)
-	a.tell(records, known, fresh, changed)
+	slices.SortFunc(records, func(p, q record) int { return cmp.Compare(p.UID, q.UID) })
+	a.tell(records, known)
 	a.x.pseudo = a.s.pseudo
-	if kept < known.n {
-		a.m.log.Info("mailbox changed by another program", "known", known.n, "kept", kept, "new", len(fresh))
+	if kept := n - len(a.fresh); kept < known.n || a.x.displaced > 0 {
+		a.m.log.Info("mailbox changed by another program", "known", known.n, "kept", kept, "new", len(a.fresh),
+			"displaced", a.x.displaced)
+	}
+}
+
+// enterInOrder goes through the messages in file order, and each gets a UID above those before it.
+func (a *adoption) enterInOrder(known *memory) {
+	prev := UID(0)
+	for i := range a.s.records {
+		r := &a.s.records[i]
+		a.passMark(r.off)
+		a.enterAs(r, a.identify(r, known, prev))
+		prev = r.UID
+	}
+}
+
+// enterAs enters r as the known message old, which has its UID; nil: as a new one.
+func (a *adoption) enterAs(r, old *record) {
+	switch {
+	case old == nil:
+		a.fresh = append(a.fresh, r.UID)
+	case a.merge(r, old):
+		a.changed = append(a.changed, r.UID)
 	}
 }
 
@@ -152,7 +179,7 @@ func (a *adoption) adoptAll() {
 // some MDAs write before their separator. The look that saw them arrive left them out, too.
 func (a *adoption) trim(r *record, known *memory) {
 	old := known.place[r.off]
-	if old == nil || old.digest != r.digest || old.Size >= r.Size || old.end >= r.end || r.end-old.end > closingRoom {
+	if old == nil || old.digest != r.digest || old.text != r.text || old.Size >= r.Size || old.end >= r.end || r.end-old.end > closingRoom {
 		return
 	}
 	b := make([]byte, r.end-old.end)
@@ -162,8 +189,8 @@ func (a *adoption) trim(r *record, known *memory) {
 }
 
 // tell enters what happened into the log of changes.
-func (a *adoption) tell(records []record, known *memory, fresh, changed []UID) {
-	x := a.x
+func (a *adoption) tell(records []record, known *memory) {
+	x, fresh, changed := a.x, a.fresh, a.changed
 	gone := known.gone(records)
 	if len(gone) > 0 {
 		x.bump(expunged, gone...)
@@ -247,8 +274,7 @@ func (a *adoption) identify(r *record, known *memory, prev UID) *record {
 		r.UID = claim // even when the base line is gone with the message that carried it
 		return old
 	}
-	numbered := a.x.onFile.UIDValidity == a.x.base.UIDValidity && claim > prev && claim <= a.x.base.LastUID
-	if numbered && old == nil && (a.first || claim > a.before.LastUID && a.numberedBySomebody(r)) {
+	if claim > prev && old == nil && a.numbered(r) {
 		r.UID = claim
 		a.believe(r)
 		return nil
@@ -257,86 +283,32 @@ func (a *adoption) identify(r *record, known *memory, prev UID) *record {
 		r.UID = old.UID
 		return old
 	}
+	a.number(r)
+	return nil
+}
+
+// numbered reports whether the UID that an unknown message claims is believed.
+func (a *adoption) numbered(r *record) bool {
+	claim := r.onFile.uid
+	return a.x.onFile.UIDValidity == a.x.base.UIDValidity && claim > 0 && claim <= a.x.base.LastUID &&
+		(a.first || claim > a.before.LastUID && a.numberedBySomebody(r))
+}
+
+// number gives an unknown message the next UID.
+func (a *adoption) number(r *record) {
 	a.x.base.LastUID++
 	r.UID = a.x.base.LastUID
-	if a.first || !a.m.o.Inbox || claim == r.UID && a.m.mark.ours(r, a.x.base.UIDValidity) {
+	if a.first || !a.m.o.Inbox || r.onFile.uid == r.UID && a.m.mark.ours(r, a.x.base.UIDValidity) {
 		a.believe(r)
 	} else {
 		a.disbelieve(r)
 	}
-	return nil
 }
 
 // numberedBySomebody: by us before a crash, or, in folders and under a base line that no sender can have written, by
 // another server.
 func (a *adoption) numberedBySomebody(r *record) bool {
 	return !a.m.o.Inbox || a.raised || a.m.mark.ours(r, a.x.base.UIDValidity)
-}
-
-func same(a, b *record) bool { return a.digest == b.digest && a.Size == b.Size }
-
-// memory finds the messages that were known before a scan.
-type memory struct {
-	n      int
-	uid    map[UID]*record
-	digest map[digestKey][]*record // ascending UIDs
-	place  map[int64]*record       // by offset
-}
-
-type digestKey struct {
-	digest uint64
-	size   int64
-}
-
-func key(r *record) digestKey { return digestKey{r.digest, r.Size} }
-
-func recall(records []record) *memory {
-	k := &memory{
-		n: len(records), uid: make(map[UID]*record, len(records)),
-		digest: make(map[digestKey][]*record, len(records)), place: make(map[int64]*record, len(records)),
-	}
-	for i := range records {
-		r := &records[i]
-		k.uid[r.UID] = r
-		k.digest[key(r)] = append(k.digest[key(r)], r)
-		k.place[r.off] = r
-	}
-	return k
-}
-
-func (k *memory) has(r *record) bool { return len(k.digest[key(r)]) > 0 }
-
-func (k *memory) any(records []record) bool {
-	return slices.ContainsFunc(records, func(r record) bool { return k.has(&r) })
-}
-
-// match takes the first known message above prev with the bytes of r.
-func (k *memory) match(r *record, prev UID) *record {
-	list := k.digest[key(r)]
-	for len(list) > 0 && list[0].UID <= prev {
-		list = list[1:]
-	}
-	k.digest[key(r)] = list
-	if len(list) == 0 {
-		return nil
-	}
-	return list[0]
-}
-
-// gone lists the known messages that are not in records.
-func (k *memory) gone(records []record) []UID {
-	still := make(map[UID]bool, len(records))
-	for i := range records {
-		still[records[i].UID] = true
-	}
-	var gone []UID
-	for u := range k.uid {
-		if !still[u] {
-			gone = append(gone, u)
-		}
-	}
-	slices.Sort(gone)
-	return gone
 }
 
 // newValidity gives a UIDVALIDITY above any given before to this mailbox.

@@ -21,7 +21,7 @@ import (
 
 const (
 	cacheMagic   = "spoold index\n"
-	cacheVersion = 1
+	cacheVersion = 2
 )
 
 func (m *Mailbox) cacheName() string {
@@ -38,6 +38,10 @@ func (m *Mailbox) saveCache(sync bool) error {
 	if m.o.State == nil || !known {
 		return nil
 	}
+	return m.writeCache(b, sync)
+}
+
+func (m *Mailbox) writeCache(b []byte, sync bool) error {
 	name := m.cacheName()
 	f, err := m.o.State.Open(name+".new", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
@@ -226,6 +230,7 @@ func (w *cacheWriter) record(r *record) {
 	w.int(r.off)
 	w.int(r.end - r.off)
 	w.b = binary.LittleEndian.AppendUint64(w.b, r.digest)
+	w.uint(uint64(r.text))
 	w.int(int64(r.fromLen))
 	w.int(int64(r.hdrLen))
 	w.int(int64(r.intOff))
@@ -233,6 +238,7 @@ func (w *cacheWriter) record(r *record) {
 	w.bool(r.split)
 	w.bool(r.blank)
 	w.bool(r.bogus)
+	w.bool(r.displaced)
 }
 
 // cacheReader reads what cacheWriter wrote; after the first wrong byte it is bad and gives zeros.
@@ -308,10 +314,10 @@ func (r *cacheReader) record(m *record) {
 	m.date, m.zone = r.int(), int16(r.int())
 	m.off = r.int()
 	m.end = m.off + r.int()
-	m.digest = r.fixed()
+	m.digest, m.text = r.fixed(), uint32(r.uint())
 	m.fromLen, m.hdrLen = int32(r.int()), int32(r.int())
 	m.intOff, m.intLen = int32(r.int()), int32(r.int())
-	m.split, m.blank, m.bogus = r.bool(), r.bool(), r.bool()
+	m.split, m.blank, m.bogus, m.displaced = r.bool(), r.bool(), r.bool(), r.bool()
 }
 
 func (r *cacheReader) fixed() uint64 {

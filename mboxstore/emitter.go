@@ -12,6 +12,7 @@ type emitter struct {
 	unit  int64 // not 0: whole units that became free are left to the file system, see plancollapse.go
 	dead  int64 // bytes that are left to it so far
 	holes int   // in so many ranges
+	lift  *lift // not nil: bytes are taken out of their place (displaced.go)
 }
 
 func (e *emitter) at() int64 { return e.dst }
@@ -32,6 +33,10 @@ func (e *emitter) move() {
 // copy takes the old bytes [from, to).
 func (e *emitter) copy(from, to int64) {
 	if to <= from {
+		return
+	}
+	if e.lift != nil {
+		e.copyLifted(from, to)
 		return
 	}
 	if !e.still(from) {
@@ -63,13 +68,17 @@ func (e *emitter) literal(b []byte) {
 		return
 	}
 	e.move()
-	e.segs = append(e.segs, segment{n: int64(len(b)), lit: b})
 	e.dst += int64(len(b))
+	if e.lift != nil {
+		e.addLifted(b)
+		return
+	}
+	e.segs = append(e.segs, segment{n: int64(len(b)), lit: b})
 }
 
 // replace puts b in the place of old, which stands at from; the bytes before it must have been copied.
 func (e *emitter) replace(from int64, old, b []byte) {
-	if len(old) == len(b) && (e.still(from) || bytes.Equal(old, b)) {
+	if e.lift == nil && len(old) == len(b) && (e.still(from) && (!e.moved || e.dead > 0) || bytes.Equal(old, b)) {
 		e.edit(from, old, b)
 		return
 	}

@@ -280,6 +280,9 @@ func (m *Mailbox) mayWait(since time.Time) time.Duration {
 
 // estimateMove guesses how many octets a flush would move: all behind the first header that has no room.
 func (x *index) estimateMove() int64 {
+	if x.displaced > 0 {
+		return x.end - x.ordered()
+	}
 	for i := range x.records {
 		if r := &x.records[i]; r.pending() && (r.intLen == 0 || r.onFile.uid == 0) {
 			return x.end - r.off

@@ -32,6 +32,7 @@ type record struct {
 	off     int64  // of the separator
 	end     int64  // of the text; a blank line may follow
 	digest  uint64
+	text    uint32 // digest of the text
 	fromLen int32
 	hdrLen  int32 // with the blank line
 	intOff  int32 // the internal lines, relative to the header; intLen 0: none
@@ -39,6 +40,8 @@ type record struct {
 	split   bool // internal lines stand in several places
 	blank   bool // the header ends in a blank line
 	bogus   bool // the file says of this message what is not believed: to be neutralised
+
+	displaced bool // it stands where its UID does not belong: the next plan moves it (displaced.go)
 }
 
 // fileState is what the status headers in the file say of a message.
@@ -79,6 +82,8 @@ type index struct {
 	grew    uint64 // modseq at which the keyword list grew last
 	lost    uint64 // modseq at which UIDVALIDITY changed last
 	words   *interner
+
+	displaced int // records that are
 }
 
 // change is one entry of the log of what happened to a message.
@@ -118,8 +123,12 @@ func (x *index) bump(kind changeKind, uids ...UID) {
 func (x *index) setRecords(records []record) {
 	x.records = records
 	x.uids = make([]UID, len(records))
+	x.displaced = 0
 	for i := range records {
 		x.uids[i] = records[i].UID
+		if records[i].displaced {
+			x.displaced++
+		}
 	}
 }
 

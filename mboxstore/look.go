@@ -167,7 +167,7 @@ func (m *Mailbox) lookLocked() error {
 func (m *Mailbox) scanNews(info spool.Info) (*scanned, error) {
 	x := &m.index
 	grown := info.Dev == m.stamp.Dev && info.Ino == m.stamp.Ino && info.Size > x.end
-	if grown && x.base.UIDValidity != 0 && x.end > 0 && x.resume == x.end && m.endsStand() {
+	if grown && x.displaced == 0 && x.base.UIDValidity != 0 && x.end > 0 && x.resume == x.end && m.endsStand() {
 		s, err := m.scan(x.end, info.Size)
 		if err == nil {
 			s.tail = true
@@ -285,7 +285,7 @@ func newRecord(sp *Span, words *interner) record {
 	h := &sp.Header
 	r := record{
 		off: sp.Off, end: sp.End, fromLen: sp.FromLen, hdrLen: sp.HeaderLen,
-		digest: h.Digest, blank: h.HasBlank,
+		digest: h.Digest, text: sp.TextDigest, blank: h.HasBlank,
 		intOff: int32(h.InternalStart), intLen: int32(h.InternalEnd - h.InternalStart), split: !h.Contiguous,
 	}
 	r.Size, r.HeaderSize = sp.ServedSize, h.ServedSize

@@ -98,6 +98,7 @@ type Mailbox struct {
 	headers    int        // that one plan may change
 	wasteful   int64      // blanks that are not worth a look
 	spare      int64      // bytes that need not be moved, if a range is to be taken out for it
+	displace   int64      // octets that may be out of order
 	broken     error      // not nil: the file is no mailbox any more
 	markSynced bool       // mark is durable
 	markFile   spool.File // nil until there is a mark
@@ -119,8 +120,8 @@ type Mailbox struct {
 func Open(ctx context.Context, sp Spool, o Options) (*Mailbox, error) {
 	o.setDefaults()
 	m := &Mailbox{sp: sp, o: o, log: o.Log.With("mailbox", sp.Path())}
-	m.index.words, m.headers, m.spare = &interner{}, maxHeaders, minSpare
-	m.wasteful = wasteful
+	m.index.words, m.headers = &interner{}, maxHeaders
+	m.spare, m.wasteful, m.displace = minSpare, wasteful, maxDisplaced
 	m.flush.init(m)
 	if err := m.openJournal(); err != nil {
 		return nil, err

@@ -72,10 +72,12 @@ type planner struct {
 	base    Base // to be told by the base line
 	limit   int  // of the messages whose headers may change
 	gone    map[UID]bool
-	unit    int64 // in which the file system can take bytes out of the file; 0: it cannot
-	spare   int64 // take bytes out when so many need not be moved for it
-	squeeze bool  // blanks that nobody needs go
-	ahead   int   // no message from the present one up to here goes
+	unit    int64   // in which the file system can take bytes out of the file; 0: it cannot
+	spare   int64   // take bytes out when so many need not be moved for it
+	squeeze bool    // blanks that nobody needs go
+	ahead   int     // no message from the present one up to here goes
+	places  []int64 // of all messages, ascending, when some are displaced
+	lifted  lift
 	out     emitter
 	p       plan
 	buf     []byte
@@ -88,7 +90,8 @@ func (w *planner) makePlan(headers int) (*plan, error) {
 	if w.p.partial && len(gone) > 0 {
 		return nil, errPartial
 	}
-	if len(gone) == 0 && !w.squeeze {
+	w.sortPlaces()
+	if len(gone) == 0 && x.displaced == 0 && !w.squeeze {
 		if fits, err := w.planInPlace(); err != nil || fits {
 			return &w.p, err
 		}
@@ -195,6 +198,9 @@ func newPseudo(b Base, text func(Base) []byte) (*record, []byte, error) {
 
 // nextOff is where message i, or the end of the mail, is in the old file.
 func (w *planner) nextOff(i int) int64 {
+	if w.places != nil {
+		return w.nextPlace(i)
+	}
 	if i < len(w.x.records) {
 		return w.x.records[i].off
 	}
@@ -223,8 +229,9 @@ func replaceBaseLine(header []byte, b Base) []byte {
 func (w *planner) planMessage(i int, r record) error {
 	old := r
 	carries := w.p.pseudo == nil && len(w.p.records) == 0
-	stale := carries && (i > 0 || w.baseStale())
+	stale := carries && (i > 0 || w.baseStale()) || w.changesPlace(&old, carries)
 	var err error
+	w.lift(&r)
 	w.place(&r, func() {
 		if stale || i < w.limit && (r.pending() || w.squeezes(i)) || w.out.odd(r.header()) {
 			err = w.planHeader(&r, carries)
@@ -236,6 +243,9 @@ func (w *planner) planMessage(i int, r record) error {
 		return err
 	}
 	w.placeText(&old, &r, i+1)
+	if err := w.endLift(&old); err != nil {
+		return err
+	}
 	w.p.records = append(w.p.records, r)
 	return nil
 }
@@ -254,7 +264,7 @@ func (w *planner) placeText(old, r *record, i int) {
 	w.out.copy(old.body(), old.end)
 	r.end = w.out.at()
 	next := w.nextOff(i)
-	if w.out.still(old.end) && !w.goes(i) {
+	if w.places == nil && w.out.still(old.end) && !w.goes(i) {
 		w.out.copy(old.end, next) // dropping a few bytes is not worth moving all that follows
 		return
 	}
@@ -345,7 +355,7 @@ func (w *planner) verify(i int, gone map[UID]bool) error {
 	r := &w.x.records[i]
 	before := i > 0 && gone[w.x.records[i-1].UID]
 	after := i+1 < len(w.x.records) && gone[w.x.records[i+1].UID]
-	if w.out.still(r.off) && !gone[r.UID] && !before && !after {
+	if w.places == nil && w.out.still(r.off) && !gone[r.UID] && !before && !after {
 		return nil
 	}
 	_, err := w.readHeader(r)
@@ -387,8 +397,7 @@ func (w *planner) finish() {
 
 // cutsMail reports whether the plan ends before the last message of the file does.
 func (w *planner) cutsMail() bool {
-	n := len(w.x.records)
-	return n > 0 && w.x.records[n-1].end > w.out.at()
+	return w.x.lastEnd() > w.out.at()
 }
 
 func sameBase(a, b Base) bool {

@@ -32,6 +32,7 @@ type Span struct {
 	From               FromLine
 	FromLine           []byte // the separator with its LF
 	ServedSize         int64  // RFC822.SIZE
+	TextDigest         uint32 // for telling messages apart, not against forgers
 	Pseudo             bool   // it has the form of a pseudo message: that it is, if it is the first of the file
 }
 
@@ -237,7 +238,8 @@ func (s *scanner) message(off int64, f func(Span) error) (next int64, err error)
 	s.last, s.lastOpen = off, !sp.Header.HasBlank
 	body := off + int64(sp.FromLen) + int64(sp.HeaderLen)
 	var n bodyCount
-	if next, err = s.body(body, &n); err != nil {
+	var d textDigest
+	if next, err = s.body(body, func(b []byte) { n.add(b); d.add(b) }); err != nil {
 		return 0, err
 	}
 	blank, err := s.blankLine(body, next)
@@ -251,7 +253,7 @@ func (s *scanner) message(off int64, f func(Span) error) (next int64, err error)
 	if next == s.end {
 		sp.Next = s.size
 	}
-	sp.ServedSize = sp.Header.ServedSize + n.served()
+	sp.ServedSize, sp.TextDigest = sp.Header.ServedSize+n.served(), d.solid
 	return next, f(sp)
 }
 
@@ -279,8 +281,9 @@ func (s *scanner) header(sp *Span) error {
 	}
 }
 
-// body reads from the start of a body to the next separator, or end, and gives that offset.
-func (s *scanner) body(at int64, n *bodyCount) (int64, error) {
+// body reads from the start of a body to the next separator, or end, and gives that offset. take gets the body in
+// pieces.
+func (s *scanner) body(at int64, take func([]byte)) (int64, error) {
 	for at < s.end {
 		if found, err := s.isSeparator(at); found || err != nil {
 			return at, err
@@ -293,16 +296,16 @@ func (s *scanner) body(at int64, n *bodyCount) (int64, error) {
 			}
 			i := bytes.Index(w, []byte("\n"+fromPrefix))
 			if i >= 0 {
-				n.add(w[:i+1])
+				take(w[:i+1])
 				at += int64(i + 1)
 				break
 			}
 			if at+int64(len(w)) == s.end {
-				n.add(w)
+				take(w)
 				return s.end, nil
 			}
 			seen := len(w) - len(fromPrefix)
-			n.add(w[:seen])
+			take(w[:seen])
 			at += int64(seen)
 		}
 	}
