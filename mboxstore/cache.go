@@ -58,6 +58,7 @@ func (m *Mailbox) writeCache(b []byte, sync bool) error {
 		err = m.o.State.Sync()
 	}
 	if err != nil {
+		_ = m.o.State.Remove(name + ".new") // it may not even be there; of a full disk it only takes more
 		return fmt.Errorf("index cache: %w", err)
 	}
 	return nil

@@ -87,3 +87,33 @@ func TestOneSyncForManyStores(t *testing.T) {
 		m.flush.stop()
 	})
 }
+
+// TestFlagsDoNotWaitForABigMove: in a mailbox that was never opened before every header has to grow, which waits for a
+// quiet moment. A flag of a message that has room is in the file within a second all the same, and those of others are
+// durable in the state directory.
+func TestFlagsDoNotWaitForABigMove(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk, o, m := timed(t, 3)
+		must(t, m.Close(t.Context()))
+		o.BigMove = 1
+		disk.Append(modelBox, []byte(mailbox(5)))
+		m, err := Open(t.Context(), disk.Box(modelBox), o)
+		must(t, err)
+		must(t, m.Store(t.Context(), []UID{2, 5}, StoreOp{Mode: StoreAdd, Flags: FlagSeen}))
+		for range 10 { // somebody is at work in the mailbox
+			time.Sleep(100 * time.Millisecond)
+			m.use()
+		}
+		if c := string(disk.Bytes(modelBox)); strings.Count(c, "\nStatus: R") != 1 || strings.Contains(c, "X-UID: 5") {
+			t.Errorf("after a second:\n%s", c)
+		}
+		for range 40 {
+			time.Sleep(100 * time.Millisecond)
+			m.use()
+		}
+		disk.PowerCut(0)
+		m.flush.stop()
+		m = openOn(t, disk, refresh(disk, o))
+		wantList(t, m, "1  m1", "2 R m2", "3  m3", "4  m1", "5 R m2", "6  m3", "7  m4", "8  m5")
+	})
+}

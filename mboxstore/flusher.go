@@ -160,6 +160,9 @@ func (f *flusher) run() {
 		return
 	}
 	if wait := f.m.mayWait(since); wait > 0 {
+		if err := f.m.writeEarly(ctx); err != nil {
+			f.m.log.Info("flags not written early", "err", err)
+		}
 		f.again(wait, since)
 		return
 	}

@@ -109,6 +109,7 @@ type Mailbox struct {
 	used       atomic.Int64 // when somebody last asked for something, ns since 1970
 	waiting    atomic.Bool  // flags that the file does not have yet
 	numbering  atomic.Bool  // UIDs or \Recent that the file does not have yet
+	kept       uint64       // modseq at which flags that wait were kept in the state directory; guarded by op
 	unsynced   bool         // written in place, not yet durable; guarded by op
 	news       news
 	flush      flusher

@@ -24,11 +24,20 @@ type unfinished struct {
 // hides reports whether the bytes of r may be anything.
 func (u *unfinished) hides(r *record) bool { return u.is && r.end > u.from }
 
-// writeFailed decides what an error means for a mailbox that was to be written from an offset on.
-func (m *Mailbox) writeFailed(err error, from int64) error {
+// writeFailed decides what an error means for a mailbox that was to be written as p says.
+func (m *Mailbox) writeFailed(err error, p *plan) error {
+	err = fmt.Errorf("write %s: %w", m.sp.Path(), err)
+	if refused(err) && len(p.edits) == 0 && p.layout.keepsSize() {
+		return err // before anything was done to the file, which need not be read again
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.writeFailedLocked(fmt.Errorf("write %s: %w", m.sp.Path(), err), from)
+	return m.writeFailedLocked(err, p.from())
+}
+
+// keepsSize reports whether the file need not grow for the change.
+func (l *layout) keepsSize() bool {
+	return l != nil && extendedSize(l.oldSize, l.newSize()) == l.oldSize
 }
 
 // writeFailedLocked is writeFailed for a caller that holds mu.

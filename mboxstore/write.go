@@ -64,6 +64,9 @@ func (m *Mailbox) writeAll(ctx context.Context, sync bool) error {
 			return m.carryOut(p, sync)
 		})
 	}
+	if refused(err) {
+		err = errors.Join(err, m.locked(ctx, func() error { return m.writeFitting(sync, false) }))
+	}
 	if err != nil || m.unsynced {
 		m.waiting.Store(true)
 	}
@@ -185,7 +188,7 @@ func (m *Mailbox) carryOut(p *plan, sync bool) error {
 	}
 	m.mu.Unlock()
 	if err != nil {
-		return m.writeFailed(err, p.from())
+		return m.writeFailed(err, p)
 	}
 	return m.afterWrite(before, p)
 }
