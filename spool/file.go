@@ -63,6 +63,23 @@ func newFile(fd int, name string) osFile {
 	return osFile{os.NewFile(uintptr(fd), name)}
 }
 
+// WriteAt says how much was written also when the disk is full in the middle of it: os.File says 0 then (go1.26), and
+// what has to be taken back looks like somebody else's.
+func (f osFile) WriteAt(b []byte, off int64) (n int, err error) {
+	for n < len(b) && err == nil {
+		var k int
+		err = f.do(func(fd int) (err error) {
+			k, err = unix.Pwrite(fd, b[n:], off+int64(n))
+			return err
+		})
+		n += max(k, 0)
+	}
+	if err != nil {
+		err = fmt.Errorf("write %s: %w", f.Name(), err)
+	}
+	return n, err
+}
+
 // Datasync writes the data and what is needed to find it, but not the times.
 func (f osFile) Datasync() error {
 	if err := f.do(unix.Fdatasync); err != nil {

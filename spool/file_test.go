@@ -163,3 +163,23 @@ func TestDirRefusesStrangeFiles(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// TestShortWrite: a write that hits the end of what is allowed tells how far it came, and the signal that comes with
+// it ends nothing.
+func TestShortWrite(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	write(t, path, "12345")
+	f := osFile{must[*os.File](t)(os.OpenFile(path, os.O_RDWR, 0))}
+	defer f.Close()
+	var before unix.Rlimit
+	ok(t, unix.Getrlimit(unix.RLIMIT_FSIZE, &before))
+	ok(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: 1000, Max: before.Max}))
+	n, err := f.WriteAt(make([]byte, 2000), 5)
+	ok(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &before))
+	if n != 995 || !errors.Is(err, unix.EFBIG) {
+		t.Errorf("WriteAt: %d, %v; want 995, %v", n, err, unix.EFBIG)
+	}
+	if info := must[Info](t)(f.Stat()); info.Size != 1000 {
+		t.Errorf("size %d, want 1000", info.Size)
+	}
+}
