@@ -42,7 +42,7 @@ func (j *journal) collapseAll(f spool.File, p *planFile, n int) (*planFile, erro
 		if err == nil {
 			err = f.Collapse(dead[i].off, dead[i].n)
 		}
-		if refused(err) {
+		if cannotCollapse(err) {
 			j.noCollapse = true
 			j.log.Info("file system does not collapse", "path", j.path, "err", err)
 			return j.deleteRanges(f, dead[:i+1])
@@ -57,8 +57,8 @@ func (j *journal) collapseAll(f spool.File, p *planFile, n int) (*planFile, erro
 	return nil, nil
 }
 
-// refused: the file system says so before it does anything.
-func refused(err error) bool {
+// cannotCollapse: the file system says so before it does anything.
+func cannotCollapse(err error) bool {
 	return errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) ||
 		errors.Is(err, unix.ETXTBSY) || errors.Is(err, unix.EPERM)
 }
