@@ -35,6 +35,9 @@ type item struct {
 type batch struct {
 	spill spill
 	items []item
+
+	// intend, if not nil, is told the UIDVALIDITY and the first of the ascending UIDs before anything is written.
+	intend func(uidValidity uint32, first UID) error
 }
 
 // Append adds messages, all or none, and is durable when it returns. New keywords join the mailbox's list. A missing
@@ -208,6 +211,11 @@ func (m *Mailbox) addBytes(b *batch) ([]UID, error) {
 	}
 	open, n := m.stream(b)
 	m.markAhead(x.base.LastUID+UID(len(b.items)), x.end+n)
+	if b.intend != nil {
+		if err := b.intend(x.base.UIDValidity, x.base.LastUID+1); err != nil {
+			return nil, err
+		}
+	}
 	if err := m.journal.append(m.file, x.end, open, n); err != nil {
 		return nil, m.writeFailedLocked(fmt.Errorf("append to %s: %w", m.sp.Path(), err), x.end)
 	}
@@ -306,7 +314,7 @@ func (m *Mailbox) CopyTo(ctx context.Context, dst *Mailbox, uids []UID) (uidVali
 	b := batch{spill: spill{dir: dst.o.State}}
 	defer b.spill.close()
 	for _, u := range uids {
-		err := m.copyOut(ctx, &b, u)
+		err := m.copyOut(ctx, &b, u, nil)
 		if errors.Is(err, ErrExpunged) {
 			continue
 		}
@@ -322,8 +330,8 @@ func (m *Mailbox) CopyTo(ctx context.Context, dst *Mailbox, uids []UID) (uidVali
 	return uidValidity, from, to, nil
 }
 
-// copyOut reads one message as it is stored.
-func (m *Mailbox) copyOut(ctx context.Context, b *batch, uid UID) error {
+// copyOut reads one message as it is stored, and writes what clients get of it to served, unless that is nil.
+func (m *Mailbox) copyOut(ctx context.Context, b *batch, uid UID, served io.Writer) error {
 	var rec record
 	var raw []byte
 	err := m.stable(ctx, uid, func(r *record) (err error) {
@@ -348,5 +356,8 @@ func (m *Mailbox) copyOut(ctx context.Context, b *batch, uid UID) error {
 	}
 	_, err = b.spill.Write(text)
 	b.items = append(b.items, it)
+	if err == nil && served != nil {
+		err = writeServed(served, header, text)
+	}
 	return err
 }

@@ -21,6 +21,7 @@ import (
 //	ID.GENERATION.plan  a rewrite that is being carried out (commit.go). Of several the highest generation counts.
 //	ID.GENERATION.tmp   a plan that is still being written; the mailbox knows nothing of it yet
 //	ID.intent           what is about to be appended or edited in place (intent.go)
+//	MOVE.move           what is about to be moved to another mailbox (moverecord.go); MOVE is random
 //	lost/               what was cut off or could not be used, for a human
 //
 // ID stands for the mailbox file's identity, GENERATION rises. Both are 16 hexadecimal digits.
@@ -64,6 +65,7 @@ const (
 	ruleIntent            // an intent is durable before what it is about
 	ruleCollapseSync      // a dead range is gone, durably, before the next one is taken out
 	ruleCleared           // an intent is gone, durably, before what it was about is acknowledged
+	ruleMoveRecord        // what is moved is recorded, durably, before the first copy is written
 )
 
 // journal makes changes of one mailbox file so that they are there wholly or not at all. The caller holds the

@@ -87,6 +87,7 @@ type Mailbox struct {
 	log     *slog.Logger
 	journal *journal
 
+	moves      sync.RWMutex // see lockMoves; taken before op
 	op         sync.Mutex
 	mu         sync.RWMutex
 	file       spool.File // nil while the file does not exist

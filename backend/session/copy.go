@@ -56,6 +56,13 @@ type Copied struct {
 // CopyTo copies the messages of nums (from Resolve), all or none: when one of them is no longer there nothing is
 // copied (RFC 2180 §4.4.1). Flags, keywords and dates are kept.
 func (s *Session) CopyTo(ctx context.Context, nums wire.Set, name string) (Copied, error) {
+	return s.transfer(ctx, nums, name, s.view.box.CopyTo)
+}
+
+// transferFunc is the method of the selected mailbox that does the work of COPY or MOVE.
+type transferFunc func(ctx context.Context, dst *mboxstore.Mailbox, uids []mboxstore.UID) (uidValidity uint32, from, to []mboxstore.UID, err error)
+
+func (s *Session) transfer(ctx context.Context, nums wire.Set, name string, do transferFunc) (Copied, error) {
 	t, err := s.OpenTarget(ctx, name)
 	if err != nil {
 		return Copied{}, err
@@ -68,7 +75,7 @@ func (s *Session) CopyTo(ctx context.Context, nums wire.Set, name string) (Copie
 	if !present(s.view.box.UIDs(), uids) {
 		return Copied{}, ErrMissing
 	}
-	validity, from, to, err := s.view.box.CopyTo(ctx, t.box, uids)
+	validity, from, to, err := do(ctx, t.box, uids)
 	return Copied{validity, from, to}, err
 }
 
@@ -83,18 +90,15 @@ func present(all, uids []mboxstore.UID) bool {
 	return true
 }
 
-// MoveTo copies messages and removes them here. copied is called in between, when the client may be told where they
-// are; its EXPUNGEs follow (RFC 6851 §4.3). When the removal fails the copies stay: twice is better than never.
+// MoveTo moves messages: each is in one of the two mailboxes, whatever happens. copied is called when the client may be
+// told where they are; the EXPUNGEs follow (RFC 6851 §4.3).
 func (s *Session) MoveTo(ctx context.Context, nums wire.Set, name string, copied func(Copied) error, expunged func(num uint32) error) error {
 	v := s.view
 	if v.readOnly {
 		return errReadOnly
 	}
-	c, err := s.CopyTo(ctx, nums, name)
+	c, err := s.transfer(ctx, nums, name, v.box.MoveTo)
 	if err != nil || len(c.From) == 0 {
-		return err
-	}
-	if _, err := v.box.Remove(ctx, c.From); err != nil {
 		return err
 	}
 	if err := copied(c); err != nil {

@@ -151,18 +151,13 @@ func (s *Session) renameInbox(ctx context.Context, to string) error {
 	return moveAll(ctx, src, dst)
 }
 
-// moveAll leaves everything where it was when it cannot be copied; once it is, a message may be in both
-// mailboxes, but never in none.
+// moveAll leaves everything where it was when it cannot be moved.
 func moveAll(ctx context.Context, src, dst *mboxstore.Mailbox) error {
 	uids := src.UIDs()
 	if len(uids) == 0 {
 		return nil
 	}
-	_, from, _, err := src.CopyTo(ctx, dst, uids)
-	if err != nil {
-		return err
-	}
-	_, err = src.Remove(ctx, from)
+	_, _, _, err := src.MoveTo(ctx, dst, uids)
 	return err
 }
 

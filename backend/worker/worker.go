@@ -100,7 +100,8 @@ func (w *Worker) openMailbox(ctx context.Context, path string) (*opened, error) 
 	return &opened{m, b.Watch}, nil
 }
 
-// replay opens every mailbox that has a journal from before a crash, which replays it.
+// replay opens every mailbox that has a journal from before a crash, which replays it, and finishes the moves that a
+// crash interrupted. What there is to do is listed before the first session can add to it.
 func (w *Worker) replay() {
 	if w.boxes == nil {
 		return
@@ -109,12 +110,17 @@ func (w *Worker) replay() {
 	if err != nil {
 		w.log.Error("Journals not listed", "err", err)
 	}
+	moves, err := mboxstore.PendingMoves(w.boxes)
+	if err != nil {
+		w.log.Error("Interrupted moves not listed", "err", err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	w.replayed = cancel
 	w.running.Go(func() {
 		for _, path := range paths {
 			w.replayOne(ctx, path)
 		}
+		w.finishMoves(ctx, moves)
 	})
 }
 

@@ -1,0 +1,49 @@
+package worker
+
+import (
+	"context"
+	"time"
+
+	"spoold/mboxstore"
+)
+
+// moveRetry is how long an interrupted move waits after it could not be finished, because another program keeps one of
+// the mailboxes locked or a journal waits for repair. Until then its messages are in both.
+const moveRetry = time.Minute
+
+// finishMoves finishes what a crash interrupted, until ctx is done.
+func (w *Worker) finishMoves(ctx context.Context, moves []*mboxstore.Move) {
+	for len(moves) > 0 {
+		var left []*mboxstore.Move
+		for _, v := range moves {
+			if err := w.finishMove(ctx, v); err != nil {
+				w.log.Error("Interrupted move not finished", "from", v.Source(), "to", v.Target(), "err", err)
+				left = append(left, v)
+			}
+		}
+		if moves = left; len(moves) == 0 {
+			return
+		}
+		select {
+		case <-time.After(moveRetry):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (w *Worker) finishMove(ctx context.Context, v *mboxstore.Move) error {
+	ctx, cancel := context.WithTimeout(ctx, replayTimeout)
+	defer cancel()
+	dst, release, err := w.table.acquire(ctx, v.Target(), replayer{})
+	if err != nil {
+		return err
+	}
+	defer release()
+	src, release, err := w.table.acquire(ctx, v.Source(), replayer{})
+	if err != nil {
+		return err
+	}
+	defer release()
+	return v.Finish(ctx, src, dst)
+}

@@ -1,0 +1,102 @@
+package mboxstore
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"math"
+
+	"spoold/spool"
+)
+
+// Move is a move that a crash interrupted.
+type Move struct {
+	dir spool.Dir
+	rec *moveRecord
+}
+
+// PendingMoves lists the moves that wait in a user's state directory. It must be called before the first MoveTo of
+// this process: a record that is made later is of a move that goes on. The error is of the records that could not be
+// read; the others are returned.
+func PendingMoves(state spool.Dir) ([]*Move, error) {
+	dir, err := state.Sub("journal")
+	if err != nil {
+		return nil, err
+	}
+	records, err := moveRecords(dir)
+	moves := make([]*Move, len(records))
+	for i, r := range records {
+		moves[i] = &Move{dir, r}
+	}
+	return moves, err
+}
+
+// Source is the path of the mailbox that messages were moved out of.
+func (v *Move) Source() string { return v.rec.source.path }
+
+// Target is the path of the mailbox that they were moved to.
+func (v *Move) Target() string { return v.rec.target.path }
+
+// Finish removes from src, the mailbox at Source, what is safe in dst, the one at Target, and forgets the move. After an
+// error it can be tried again.
+func (v *Move) Finish(ctx context.Context, src, dst *Mailbox) error {
+	defer lockMoves(src, dst)()
+	err := v.finish(ctx, src, dst)
+	if err == nil {
+		err = removeMove(v.dir, v.rec)
+	}
+	if err != nil {
+		return fmt.Errorf("move from %s to %s: %w", v.Source(), v.Target(), err)
+	}
+	return nil
+}
+
+func (v *Move) finish(ctx context.Context, src, dst *Mailbox) error {
+	safe, err := dst.have(ctx, v.rec.target, v.rec.pairs, func(p movedMessage) UID { return p.to })
+	if err != nil || len(safe) == 0 {
+		return err
+	}
+	double, err := src.have(ctx, v.rec.source, safe, func(p movedMessage) UID { return p.from })
+	if err != nil || len(double) == 0 {
+		return err
+	}
+	uids := make([]UID, len(double))
+	for i, p := range double {
+		uids[i] = p.from
+	}
+	gone, err := src.Remove(ctx, uids)
+	src.log.Info("interrupted move finished", "target", v.Target(), "messages", len(gone))
+	return err
+}
+
+// have returns those of pairs of which the message named by uid is here, durably and with its bytes.
+func (m *Mailbox) have(ctx context.Context, place movePlace, pairs []movedMessage, uid func(movedMessage) UID) ([]movedMessage, error) {
+	if err := m.lookAnew(ctx); err != nil {
+		return nil, err
+	}
+	if v := m.Status().UIDValidity; v != place.uidValidity {
+		m.log.Warn("another mailbox than the one of an interrupted move", "uidvalidity", v, "was", place.uidValidity)
+		return nil, nil
+	}
+	var here []movedMessage
+	for _, p := range pairs {
+		sum, err := m.sum(ctx, uid(p))
+		switch {
+		case errors.Is(err, ErrExpunged):
+		case err != nil:
+			return nil, err
+		case sum == p.sum:
+			here = append(here, p)
+		}
+	}
+	return here, nil
+}
+
+// sum is the checksum of a message as clients get it.
+func (m *Mailbox) sum(ctx context.Context, uid UID) (s messageSum, err error) {
+	h := sha256.New()
+	err = m.WriteText(ctx, uid, 0, math.MaxInt64, h)
+	copy(s[:], h.Sum(nil))
+	return s, err
+}
