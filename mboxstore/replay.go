@@ -297,7 +297,7 @@ func (p *planFile) verify(f spool.File, redo []int, from int) error {
 		return err
 	}
 	if info.Size < p.extSize {
-		return fmt.Errorf("size %d, at least %d expected: %w", info.Size, p.extSize, ErrDamaged)
+		return &damage{info.Size, fmt.Sprintf("%d bytes missing", p.extSize-info.Size)}
 	}
 	for _, i := range redo {
 		if err := p.verifyTarget(f, i); err != nil {
@@ -310,8 +310,7 @@ func (p *planFile) verify(f spool.File, redo []int, from int) error {
 			return err
 		}
 		if sum != p.sums[i] {
-			c := p.windows[i].chunks[0]
-			return fmt.Errorf("sources of the bytes for offset %d: %w", c.dst, ErrDamaged)
+			return &damage{p.windows[i].firstSource(), "changed bytes among those that move, the first of them"}
 		}
 	}
 	return nil
@@ -334,7 +333,7 @@ func (p *planFile) verifyTarget(f spool.File, i int) error {
 		}
 		b, err := to.at(data+pos, n)
 		if err == nil && !bytes.Equal(a, b) && crc32.Checksum(a, castagnoli) != want {
-			err = fmt.Errorf("bytes at offset %d: %w", off, ErrDamaged)
+			err = &damage{off, "neither old nor new bytes"}
 		}
 		return err
 	})

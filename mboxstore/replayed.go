@@ -33,16 +33,16 @@ func PendingPaths(state spool.Dir) ([]string, error) {
 // an error: the file is in a state that nobody may read, and may be finished later.
 func (m *Mailbox) replay() error {
 	pending, err := m.journal.pending(m.file)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if !pending {
+	case !pending: // or somebody has repaired it
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		m.finished()
+		m.damaged = nil
 		return nil
-	}
-	if !m.write {
+	case !m.write:
 		return m.setDamaged(errors.New("a journal waits for its replay, but the mailbox cannot be written"))
 	}
 	m.mu.Lock()
