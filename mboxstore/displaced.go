@@ -107,7 +107,8 @@ func takeAbove(list []*record, prev UID) (*record, []*record) {
 	if i == 0 || i == len(list) {
 		return list[0], list[1:]
 	}
-	return list[i], slices.Delete(list, i, i+1)
+	r := list[i]
+	return r, slices.Delete(list, i, i+1)
 }
 
 // heaviestRun says which records stay: those that are most octets of all whose UIDs ascend in file order. A new

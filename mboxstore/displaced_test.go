@@ -487,3 +487,19 @@ func TestRemoveDisplacedLast(t *testing.T) {
 	must(t, m.relook(t.Context()))
 	wantList(t, m, "1 R m1", "3 R m3", "4 R m4", "5 R m5")
 }
+
+// Of two messages with the same bytes, the one that keeps the order is taken.
+func TestRecogniseEqualMessages(t *testing.T) {
+	known := []record{{Message: Message{UID: 5, Size: 9}}, {Message: Message{UID: 6, Size: 1}}, {Message: Message{UID: 7, Size: 9}}}
+	scan := []record{{Message: Message{Size: 1}}, {Message: Message{Size: 9}}, {Message: Message{Size: 9}}, {Message: Message{Size: 9}}}
+	var got []UID
+	for _, r := range recall(known).recognise(scan, func(*record) bool { return false }) {
+		if r == nil {
+			r = &record{}
+		}
+		got = append(got, r.UID)
+	}
+	if diff := cmp.Diff([]UID{6, 7, 5, 0}, got); diff != "" {
+		t.Errorf("recognised (-want +got):\n%s", diff)
+	}
+}
