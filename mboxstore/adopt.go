@@ -31,7 +31,7 @@ const (
 func (m *Mailbox) adopt(s *scanned, stamp spool.Stamp) error {
 	m.mu.Lock()
 	x := &m.index
-	a := adoption{m: m, x: x, s: s, first: x.base.UIDValidity == 0, before: x.base}
+	a := adoption{m: m, x: x, s: s, now: stamp, first: x.base.UIDValidity == 0, before: x.base}
 	if s.tail {
 		a.adoptTail()
 	} else {
@@ -70,6 +70,7 @@ type adoption struct {
 	m           *Mailbox
 	x           *index
 	s           *scanned
+	now         spool.Stamp
 	first       bool // nothing was known of this mailbox
 	before      Base
 	newValidity bool
@@ -219,7 +220,10 @@ func (a *adoption) adoptBase(recognised bool) {
 		x.onFile = *b
 	}
 	usable := b != nil && b.UIDValidity != 0 && b.LastUID <= maxLastUID
-	switch {
+	switch k := &a.m.mark; {
+	case a.first && a.baseDelivered():
+		x.base, a.newValidity = Base{UIDValidity: k.uidValidity, LastUID: k.lastUID}, true
+		usable = false
 	case a.first && usable:
 		x.base = Base{UIDValidity: b.UIDValidity, LastUID: b.LastUID}
 	case a.first:
@@ -232,7 +236,7 @@ func (a *adoption) adoptBase(recognised bool) {
 		x.lost, a.news = x.modseq, true
 		a.m.log.Warn("another mailbox in place of the known one", "uidvalidity", b.UIDValidity, "was", a.before.UIDValidity)
 	}
-	if usable {
+	if usable && (a.first || a.trustsBase()) {
 		x.addKeywords(b.Keywords)
 	}
 }
@@ -291,14 +295,14 @@ func (a *adoption) identify(r *record, known *memory, prev UID) *record {
 func (a *adoption) numbered(r *record) bool {
 	claim := r.onFile.uid
 	return a.x.onFile.UIDValidity == a.x.base.UIDValidity && claim > 0 && claim <= a.x.base.LastUID &&
-		(a.first || claim > a.before.LastUID && a.numberedBySomebody(r))
+		(a.first && !a.delivered(r) || !a.first && claim > a.before.LastUID && a.numberedBySomebody(r))
 }
 
 // number gives an unknown message the next UID.
 func (a *adoption) number(r *record) {
 	a.x.base.LastUID++
 	r.UID = a.x.base.LastUID
-	if a.first || !a.m.o.Inbox || r.onFile.uid == r.UID && a.m.mark.ours(r, a.x.base.UIDValidity) {
+	if a.first && !a.delivered(r) || !a.m.o.Inbox || r.onFile.uid == r.UID && a.m.mark.ours(r, a.x.base.UIDValidity) {
 		a.believe(r)
 	} else {
 		a.disbelieve(r)

@@ -180,7 +180,11 @@ func (m *Mailbox) scanNews(info spool.Info) (*scanned, error) {
 	return m.scan(0, info.Size)
 }
 
-// endsStand reports whether the first and the last known message, and the pseudo message, are where they were.
+// manyUnnumbered bounds how many messages without UID in the file are looked for at a delivery.
+const manyUnnumbered = 64
+
+// endsStand reports whether the first and the last known message, and the pseudo message, are where they were, and the
+// last ones that have no UID in the file: their own lines do not tell who they are.
 func (m *Mailbox) endsStand() bool {
 	x := &m.index
 	check := []*record{}
@@ -189,6 +193,11 @@ func (m *Mailbox) endsStand() bool {
 	}
 	if n := len(x.records); n > 0 {
 		check = append(check, &x.records[0], &x.records[n-1])
+	}
+	for i := len(x.records) - 1; i >= 0 && len(check) < manyUnnumbered; i-- {
+		if r := &x.records[i]; r.intLen == 0 {
+			check = append(check, r)
+		}
 	}
 	for _, r := range check {
 		if !m.stands(r) {

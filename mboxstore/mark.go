@@ -124,3 +124,32 @@ func (m *Mailbox) writeMark(k mark, sync bool) error {
 func (k *mark) ours(r *record, uidValidity uint32) bool {
 	return k.uidValidity == uidValidity && r.onFile.uid <= k.lastUID && r.off < k.end
 }
+
+// delivered reports whether r is mail that came into an inbox behind the mark, though the index is lost: unless a
+// server has numbered it under a base line that stands before the mark.
+func (a *adoption) delivered(r *record) bool {
+	k := &a.m.mark
+	if !a.marked() || k.uidValidity != a.x.base.UIDValidity || r.off < k.end {
+		return false
+	}
+	claim := r.onFile.uid
+	return a.baseDelivered() || claim <= k.lastUID || claim > a.x.onFile.LastUID
+}
+
+// baseDelivered reports whether all there is in an inbox came in behind the mark, though the index is lost.
+func (a *adoption) baseDelivered() bool {
+	start := a.s.end
+	switch {
+	case a.s.pseudo != nil:
+		start = a.s.pseudo.off
+	case len(a.s.records) > 0:
+		start = a.s.records[0].off
+	}
+	return a.marked() && start >= a.m.mark.end
+}
+
+// marked reports whether the mark is one of this very inbox.
+func (a *adoption) marked() bool {
+	k := &a.m.mark
+	return a.m.o.Inbox && k.uidValidity != 0 && k.dev == a.now.Dev && k.ino == a.now.Ino
+}

@@ -174,10 +174,12 @@ func (m *Mailbox) read(buf []byte, from, to int64) ([]byte, error) {
 	return buf, nil
 }
 
-// isHeader guards against what leaves no trace in the stamp: the internal lines must be those that the index knows.
+// isHeader guards against what leaves no trace in the stamp: the internal lines must be those that the index knows,
+// and where there are none, the others.
 func (m *Mailbox) isHeader(h []byte, r *record) bool {
 	if r.intLen == 0 || r.split {
-		return true
+		p := ParseHeader(h)
+		return p.Digest == r.digest && sameStatus(&p.Status, r)
 	}
 	s := ParseHeader(h[r.intOff : r.intOff+r.intLen]).Status
 	return sameStatus(&s, r)
