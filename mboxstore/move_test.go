@@ -285,7 +285,7 @@ func TestInterruptedMoveAndOthers(t *testing.T) {
 		},
 		{
 			"an original edited", rewrite(pairSource, func(s string) string { return strings.Replace(s, "text of message 3", "text of massage 3", 1) }),
-			[]string{"1  m1", "3  m3", "4  m4"},
+			[]string{"1  m1", "4  m4", "5  m3"},
 			[]string{"1  m1", "2  m2", "3  m3"},
 		},
 		{

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"math"
 
 	"spoold/spool"
 )
@@ -95,8 +94,12 @@ func (m *Mailbox) have(ctx context.Context, place movePlace, pairs []movedMessag
 
 // sum is the checksum of a message as clients get it.
 func (m *Mailbox) sum(ctx context.Context, uid UID) (s messageSum, err error) {
+	known := m.Get([]UID{uid}, nil)
+	if len(known) == 0 {
+		return s, ErrExpunged
+	}
 	h := sha256.New()
-	err = m.WriteText(ctx, uid, 0, math.MaxInt64, h)
+	err = m.WriteText(ctx, uid, 0, known[0].Size, h)
 	copy(s[:], h.Sum(nil))
 	return s, err
 }

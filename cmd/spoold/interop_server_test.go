@@ -279,7 +279,7 @@ func (h *host) killWorkers(server int) {
 		h.t.Fatal(err)
 	}
 	for _, list := range lists {
-		for _, field := range strings.Fields(string(readFile(h.t, list))) {
+		for field := range strings.FieldsSeq(string(readFile(h.t, list))) {
 			pid, err := strconv.Atoi(field)
 			if err != nil {
 				h.t.Fatal(err)
