@@ -185,6 +185,9 @@ func (m *Mailbox) makeFile() error {
 
 // addLocked writes the batch under the locks, on an index that is up to date.
 func (m *Mailbox) addLocked(b *batch) ([]UID, error) {
+	if err := m.normalise(); err != nil {
+		return nil, err
+	}
 	if err := m.cutTail(); err != nil {
 		return nil, err
 	}
@@ -348,7 +351,7 @@ func (m *Mailbox) copyOut(ctx context.Context, b *batch, uid UID, served io.Writ
 	header := raw[rec.fromLen : rec.body()-rec.off]
 	text := raw[rec.body()-rec.off:]
 	it := item{
-		from: bytes.Clone(raw[:rec.fromLen]), header: AppendRetained(nil, header),
+		from: storedFrom(raw[:rec.fromLen]), header: AppendRetained(nil, header),
 		flags: rec.Flags &^ FlagOld, keywords: rec.Keywords, text: b.spill.size, textLen: int64(len(text)),
 	}
 	if len(text) > 0 && text[len(text)-1] != '\n' {

@@ -115,6 +115,7 @@ func (m *Mailbox) encodeCache() []byte {
 	w.int(x.end)
 	w.int(x.resume)
 	w.text(x.glue)
+	w.bool(x.wide)
 	w.uint(x.modseq)
 	w.bool(x.pseudo != nil)
 	if x.pseudo != nil {
@@ -146,7 +147,7 @@ func (m *Mailbox) decodeCache(b []byte) error {
 	stamp := r.stamp()
 	r.base(&x.base)
 	r.base(&x.onFile)
-	x.end, x.resume, x.glue, x.modseq = r.int(), r.int(), r.text(), r.uint()
+	x.end, x.resume, x.glue, x.wide, x.modseq = r.int(), r.int(), r.text(), r.bool(), r.uint()
 	if r.bool() {
 		x.pseudo = &record{}
 		r.record(x.pseudo)

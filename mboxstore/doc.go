@@ -23,14 +23,16 @@
 // # The format
 //
 // The file is a sequence of spans. What a separator is, is decided by c-client's test (ParseFromLine), because all
-// programs on a spool must split it at the same places; where one is looked for, by UW's reading (Scan). On disk
+// programs on a spool must split it at the same places; where one is looked for, by UW's reading (Scan). A file whose first
+// line is only Dovecot's is read by the union of both tests until its separators have been rewritten (widefrom.go). On disk
 // lines end in LF. Files with CRLF, without a final line end, with NULs at the end, with headers that never end are
 // read all the same, and each has one defined size.
 //
 // # Promises
 //
 //   - A body never changes. What a client got for a UID it gets for ever, with the same size.
-//   - UIDs ascend, and none is given twice.
+//   - UIDs ascend, and none is given twice. A message that another program left as it is keeps its UID, wherever in the
+//     file it stands now (displaced.go).
 //   - After a crash, at any instant, each message that was there or was acknowledged is there once, with its UID.
 //   - Mail is written by strangers: nothing that is in a message makes memory or time grow beyond its own length, and
 //     status headers in delivered mail are not believed.

@@ -283,6 +283,9 @@ func (m *Mailbox) mayWait(since time.Time) time.Duration {
 
 // estimateMove guesses how many octets a flush would move: all behind the first header that has no room.
 func (x *index) estimateMove() int64 {
+	if x.wide {
+		return x.end
+	}
 	if x.displaced > 0 {
 		return x.end - x.ordered()
 	}

@@ -83,7 +83,8 @@ type index struct {
 	lost    uint64 // modseq at which UIDVALIDITY changed last
 	words   *interner
 
-	displaced int // records that are
+	displaced int  // records that are
+	wide      bool // some separators are only Dovecot's (widefrom.go)
 }
 
 // change is one entry of the log of what happened to a message.
@@ -101,7 +102,7 @@ const (
 
 const maxChanges = 1 << 16 // beyond that the records themselves are asked
 
-func (x *index) setEnd(s *scanned) { x.end, x.resume, x.glue = s.end, s.resume, s.glue }
+func (x *index) setEnd(s *scanned) { x.end, x.resume, x.glue, x.wide = s.end, s.resume, s.glue, s.wide }
 
 func (x *index) find(uid UID) (int, bool) { return slices.BinarySearch(x.uids, uid) }
 

@@ -96,7 +96,7 @@ func newJournal(dir spool.Dir, path string, now func() time.Time, log *slog.Logg
 	}
 	return &journal{
 		dir: dir, path: path, now: now, log: log, window: window,
-		separator: func(line []byte) bool { _, ok := ParseFromLine(line); return ok },
+		separator: func(line []byte) bool { _, ok := parseFrom(line, true); return ok },
 	}
 }
 

@@ -213,7 +213,7 @@ func (m *Mailbox) stands(r *record) bool {
 	if _, err := m.file.ReadAt(b, r.off); err != nil {
 		return false
 	}
-	if _, ok := ParseFromLine(b[:r.fromLen]); !ok {
+	if _, ok := parseFrom(b[:r.fromLen], m.index.wide); !ok {
 		return false
 	}
 	h := ParseHeader(b[r.fromLen:])
@@ -250,6 +250,7 @@ type scanned struct {
 	end     int64
 	resume  int64
 	glue    string
+	wide    bool // read by the wide grammar
 	tail    bool // only bytes behind the known end were read
 }
 
@@ -257,10 +258,10 @@ type scanned struct {
 func (m *Mailbox) scan(off, size int64) (*scanned, error) {
 	s := &scanned{end: size, resume: size}
 	if size == off {
-		s.glue = m.index.glue
+		s.glue, s.wide = m.index.glue, m.index.wide && size > 0
 		return s, nil
 	}
-	end, err := Scan(m.file, off, size, func(sp Span) error {
+	end, err := scanAs(m.file, off, size, m.index.wide, func(sp Span) error {
 		m.take(s, &sp, off == 0)
 		return nil
 	})
@@ -270,7 +271,7 @@ func (m *Mailbox) scan(off, size int64) (*scanned, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.end, s.resume, s.glue = end.Off, end.Resume, end.Glue
+	s.end, s.resume, s.glue, s.wide = end.Off, end.Resume, end.Glue, end.Wide
 	return s, nil
 }
 

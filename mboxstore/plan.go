@@ -90,8 +90,11 @@ func (w *planner) makePlan(headers int) (*plan, error) {
 	if w.p.partial && len(gone) > 0 {
 		return nil, errPartial
 	}
+	if x.wide {
+		w.unit = 0
+	}
 	w.sortPlaces()
-	if len(gone) == 0 && x.displaced == 0 && !w.squeeze {
+	if len(gone) == 0 && x.displaced == 0 && !x.wide && !w.squeeze {
 		if fits, err := w.planInPlace(); err != nil || fits {
 			return &w.p, err
 		}
@@ -172,7 +175,7 @@ func (w *planner) planPseudo(emptied bool) error {
 		w.out.literal(b)
 		w.p.pseudo = r
 	}
-	return nil
+	return w.lifted.err
 }
 
 // needsPseudo: no message stays, or one whose separator is too long to be the first line of a file.
@@ -253,10 +256,9 @@ func (w *planner) planMessage(i int, r record) error {
 // place writes the separator and, by header, the header of r, and moves r to where it comes to stand. The offsets
 // that header sees are the old ones.
 func (w *planner) place(r *record, header func()) {
-	to := w.out.at()
-	w.out.copy(r.off, r.header())
+	to, n := w.out.at(), w.planSeparator(r)
 	header()
-	r.off = to
+	r.off, r.fromLen = to, n
 }
 
 // placeText copies the text, and what closes it before the separator of message i.
@@ -264,7 +266,7 @@ func (w *planner) placeText(old, r *record, i int) {
 	w.out.copy(old.body(), old.end)
 	r.end = w.out.at()
 	next := w.nextOff(i)
-	if w.places == nil && w.out.still(old.end) && !w.goes(i) {
+	if w.places == nil && !w.x.wide && w.out.still(old.end) && !w.goes(i) {
 		w.out.copy(old.end, next) // dropping a few bytes is not worth moving all that follows
 		return
 	}
@@ -355,7 +357,7 @@ func (w *planner) verify(i int, gone map[UID]bool) error {
 	r := &w.x.records[i]
 	before := i > 0 && gone[w.x.records[i-1].UID]
 	after := i+1 < len(w.x.records) && gone[w.x.records[i+1].UID]
-	if w.places == nil && w.out.still(r.off) && !gone[r.UID] && !before && !after {
+	if w.places == nil && !w.x.wide && w.out.still(r.off) && !gone[r.UID] && !before && !after {
 		return nil
 	}
 	_, err := w.readHeader(r)
@@ -372,7 +374,7 @@ func (w *planner) readHeader(r *record) ([]byte, error) {
 	if _, err := w.file.ReadAt(b, r.off); err != nil {
 		return nil, err
 	}
-	if _, ok := ParseFromLine(b[:r.fromLen]); !ok {
+	if _, ok := parseFrom(b[:r.fromLen], w.x.wide); !ok {
 		return nil, errMoved
 	}
 	h := ParseHeader(b[r.fromLen:])

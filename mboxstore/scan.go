@@ -48,6 +48,8 @@ type ScanEnd struct {
 	// Where the scan of a longer file must begin to read the same as one from the start. It is Off, or else Last: the
 	// last message is not closed, and bytes behind it would belong to it.
 	Resume int64
+
+	Wide bool // read by the wide grammar (widefrom.go)
 }
 
 const (
@@ -60,7 +62,12 @@ const (
 // Resume. An error of f ends the scan and is returned as it is. When the first line that is not blank is no
 // separator, the error is a *FormatError without Path; a file of blank lines is an empty mailbox.
 func Scan(r io.ReaderAt, off, size int64, f func(Span) error) (ScanEnd, error) {
-	s := scanner{r: r, size: size, base: off, piece: scanBuffer, last: -1, unended: -1}
+	return scanAs(r, off, size, false, f)
+}
+
+// scanAs is Scan of a file that is known to need the wide grammar.
+func scanAs(r io.ReaderAt, off, size int64, wide bool, f func(Span) error) (ScanEnd, error) {
+	s := scanner{r: r, size: size, base: off, piece: scanBuffer, last: -1, unended: -1, wide: wide}
 	return s.scan(off, f)
 }
 
@@ -94,6 +101,7 @@ type scanner struct {
 
 	last     int64 // the last separator
 	lastOpen bool  // its header lacks the blank line
+	wide     bool  // the file is read by the wide grammar
 	unended  int64 // a From_ line without LF at the end of the file begins here; -1 none
 }
 
@@ -189,6 +197,10 @@ func (s *scanner) findFirst(off int64) (int64, error) {
 		return s.end, nil
 	}
 	ok, err := s.isSeparator(at)
+	if err == nil && !ok && off == 0 && !s.wide {
+		s.wide = true
+		ok, err = s.isSeparator(at)
+	}
 	switch {
 	case err != nil:
 		return 0, err
@@ -219,7 +231,7 @@ func (s *scanner) isSeparator(off int64) (bool, error) {
 		}
 		return false, nil
 	}
-	if _, ok := ParseFromLine(w[:end+1]); !ok {
+	if _, ok := parseFrom(w[:end+1], s.wide); !ok {
 		return false, nil
 	}
 	s.fromLine = append(s.fromLine[:0], w[:end+1]...)
@@ -231,7 +243,7 @@ func (s *scanner) isSeparator(off int64) (bool, error) {
 func (s *scanner) message(off int64, f func(Span) error) (next int64, err error) {
 	sp := Span{Off: off, FromLine: s.fromLine, FromLen: int32(len(s.fromLine))}
 	s.fromLine, s.spare = s.spare, s.fromLine // the next one must not overwrite this
-	sp.From, _ = ParseFromLine(sp.FromLine)
+	sp.From, _ = parseFrom(sp.FromLine, s.wide)
 	if err := s.header(&sp); err != nil {
 		return 0, err
 	}
@@ -342,7 +354,7 @@ func (s *scanner) blankLine(from, to int64) (int64, error) {
 }
 
 func (s *scanner) scanEnd(off int64) (ScanEnd, error) {
-	e := ScanEnd{Off: s.end, Last: s.last, Resume: s.end}
+	e := ScanEnd{Off: s.end, Last: s.last, Resume: s.end, Wide: s.wide}
 	if s.end == off {
 		return e, nil
 	}

@@ -218,6 +218,7 @@ func (m *Mailbox) writePlan(p *plan, sync bool) error {
 // carriedOut takes the plan over into the index. The caller holds mu.
 func (m *Mailbox) carriedOut(p *plan) error {
 	x := &m.index
+	x.wide = x.wide && p.inPlace
 	if p.inPlace {
 		x.update(p.records)
 	} else {
