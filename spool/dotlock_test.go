@@ -286,6 +286,12 @@ func TestDotlockfile(t *testing.T) {
 		t.Errorf("no lock file: %v", err)
 	}
 	isError(t, "making a lock that is held", setgidMaker{program}.Make(inbox), fs.ErrExist)
+	young := must[Info](t)(statPath(inbox+".lock", 0))
+	time.Sleep(1100 * time.Millisecond)
+	ok(t, setgidMaker{program}.touch(inbox))
+	if now := must[Info](t)(statPath(inbox+".lock", 0)); now.Mtime <= young.Mtime {
+		t.Error("lock file not touched")
+	}
 	_, err = rival.TryLock(g, Exclusive)
 	isError(t, "TryLock", err, ErrLocked)
 	ok(t, release())

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -19,44 +20,111 @@ import (
 //     configuration without anything of the user in it;
 //   - names are looked up below an open directory, symbolic links are not followed, and nothing
 //     is ever opened that exists already;
-//   - only the lock that this Keeper made is removed, known by its inode; or one that has been
-//     there for longer than Stale, which a program that was killed has left behind.
+//   - only the lock that this Keeper made is removed, known by its inode; or that of a spoold that
+//     died; or one that has been there for longer than Stale, which a program that was killed has
+//     left behind.
+//
+// The lock file is like those that package spool makes: it says so, its maker keeps it open with a
+// flock on it, and touches it while it is held. It is the user's, so that his worker may look into
+// it, and nobody else can take the flock.
 type Keeper struct {
 	Stale time.Duration // 0: a lock of others is never removed
 
 	dir, inbox string
 	id         Identity
 
-	mu   sync.Mutex
-	held bool
-	dev  uint64
-	ino  uint64
+	mu       sync.Mutex
+	held     *os.File // the lock file; nil: not held
+	orphaned bool     // whom it was made for has died
+	fresh    *time.Timer
 }
+
+const (
+	lockLine  = "spoold\n" // what a lock file of ours says
+	freshTime = 30 * time.Second
+)
 
 // NewKeeper is the Keeper of the inbox dir/name of id.
 func NewKeeper(dir, name string, id Identity) *Keeper {
 	return &Keeper{dir: dir, inbox: name, id: id}
 }
 
-// Lock makes the inbox's lock file; fs.ErrExist when there is one.
+// Lock makes the inbox's lock file; fs.ErrExist when there is one. What was orphaned is there already.
 func (k *Keeper) Lock() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.inDir("lock inbox of", func(dir int, _ *unix.Stat_t) error {
-		fd, err := unix.Openat(dir, k.lockName(), createFlags, 0o644)
-		if errors.Is(err, unix.EEXIST) && k.removeStale(dir) {
-			fd, err = unix.Openat(dir, k.lockName(), createFlags, 0o644)
+		if k.orphaned {
+			k.orphaned = false
+			if k.isOurs(dir) {
+				return nil
+			}
+			k.letGo()
+		}
+		f, err := k.create(dir)
+		if errors.Is(err, unix.EEXIST) && (k.removeAbandoned(dir) || k.removeStale(dir)) {
+			f, err = k.create(dir)
 		}
 		if err != nil {
 			return err
 		}
-		var st unix.Stat_t
-		if err := errors.Join(unix.Fstat(fd, &st), unix.Close(fd)); err != nil {
-			return errors.Join(err, unix.Unlinkat(dir, k.lockName(), 0))
-		}
-		k.held, k.dev, k.ino = true, st.Dev, st.Ino
+		k.held = f
+		k.fresh = time.AfterFunc(freshTime, k.touch)
 		return nil
 	})
+}
+
+// create makes the lock file. Without the line in it, it is as good a lock.
+func (k *Keeper) create(dir int) (*os.File, error) {
+	fd, err := unix.Openat(dir, k.lockName(), createFlags, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	f := os.NewFile(uintptr(fd), k.lockName())
+	if err := f.Chown(int(k.id.UID), -1); err != nil {
+		return nil, errors.Join(err, unix.Unlinkat(dir, k.lockName(), 0), f.Close())
+	}
+	if unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) == nil {
+		if _, err := f.WriteString(lockLine); err != nil {
+			_ = f.Truncate(0) // a part of the line says nothing
+		}
+	}
+	return f, nil
+}
+
+// touch makes the lock file young for programs that judge by age.
+func (k *Keeper) touch() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.held == nil {
+		return
+	}
+	_ = unix.Futimes(int(k.held.Fd()), []unix.Timeval{now(), now()}) // the next time may be in time
+	k.fresh.Reset(freshTime)
+}
+
+func now() unix.Timeval { return unix.NsecToTimeval(time.Now().UnixNano()) }
+
+// removeAbandoned removes the lock file of a spoold that died: it says that it is one, and nobody
+// has its flock.
+func (k *Keeper) removeAbandoned(dir int) bool {
+	fd, err := unix.Openat(dir, k.lockName(), unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	f := os.NewFile(uintptr(fd), k.lockName())
+	defer func() { _ = f.Close() }() // it was only read
+	var st unix.Stat_t
+	line := make([]byte, len(lockLine)+1)
+	n, _ := f.ReadAt(line, 0)
+	return unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG && (st.Uid == 0 || st.Uid == k.id.UID) &&
+		string(line[:n]) == lockLine && unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) == nil &&
+		sameEntry(dir, k.lockName(), &st) && unix.Unlinkat(dir, k.lockName(), 0) == nil
+}
+
+func sameEntry(dir int, name string, as *unix.Stat_t) bool {
+	var st unix.Stat_t
+	return unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil && st.Dev == as.Dev && st.Ino == as.Ino
 }
 
 // removeStale removes a lock file that is older than Stale. Its ctime counts, which nobody can set back.
@@ -69,26 +137,55 @@ func (k *Keeper) removeStale(dir int) bool {
 	return st.Mode&unix.S_IFMT == unix.S_IFREG && age > k.Stale && unix.Unlinkat(dir, k.lockName(), 0) == nil
 }
 
+// isOurs says that the name still stands for what Lock made.
+func (k *Keeper) isOurs(dir int) bool {
+	var st unix.Stat_t
+	return unix.Fstat(int(k.held.Fd()), &st) == nil && sameEntry(dir, k.lockName(), &st)
+}
+
 // Unlock removes the lock that Lock made. It is no error when somebody else has removed it or
 // put his own in its place: then there is nothing left of ours.
 func (k *Keeper) Unlock() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if !k.held {
+	return k.unlock()
+}
+
+func (k *Keeper) unlock() error {
+	if k.held == nil {
 		return nil
 	}
 	return k.inDir("unlock inbox of", func(dir int, _ *unix.Stat_t) error {
-		k.held = false
-		var st unix.Stat_t
-		err := unix.Fstatat(dir, k.lockName(), &st, unix.AT_SYMLINK_NOFOLLOW)
-		if errors.Is(err, unix.ENOENT) {
+		defer k.letGo() // not before it is removed: until then its maker lives
+		if !k.isOurs(dir) {
 			return nil
-		}
-		if err != nil || st.Dev != k.dev || st.Ino != k.ino {
-			return err
 		}
 		return unix.Unlinkat(dir, k.lockName(), 0)
 	})
+}
+
+func (k *Keeper) letGo() {
+	k.fresh.Stop()
+	_ = k.held.Close() // all that matters is the flock
+	k.held, k.orphaned = nil, false
+}
+
+// Orphan says that the worker that has the lock, if it has it, has died: it is kept for the next,
+// which replays what the first has left undone, and whose Lock succeeds at once.
+func (k *Keeper) Orphan() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.orphaned = k.held != nil
+}
+
+// Disown removes a lock that nobody has asked for since Orphan.
+func (k *Keeper) Disown() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.orphaned {
+		return nil
+	}
+	return k.unlock()
 }
 
 // Create makes an empty inbox that belongs to the user; fs.ErrExist when there is one. In a
