@@ -2,6 +2,7 @@ package mboxstore
 
 import (
 	"errors"
+	"slices"
 
 	"spoold/spool"
 )
@@ -11,7 +12,7 @@ func (m *Mailbox) openJournal() error {
 	var dir spool.Dir
 	if m.o.State != nil {
 		var err error
-		if dir, err = m.o.State.Sub("journal"); err != nil {
+		if dir, err = m.o.State.Sub(JournalName); err != nil {
 			return err
 		}
 	}
@@ -19,9 +20,21 @@ func (m *Mailbox) openJournal() error {
 	return nil
 }
 
+// JournalName is the directory of the journal, in a user's state directory.
+const JournalName = "journal"
+
+// HasPlan says whether one of the names of files in a journal is that of a rewrite in force. It is for somebody who
+// may not look into them.
+func HasPlan(names []string) bool {
+	return slices.ContainsFunc(names, func(s string) bool {
+		n, ok := parsePlanName(s)
+		return ok && !n.tmp
+	})
+}
+
 // PendingPaths lists the mailboxes for which a journal in a user's state directory waits: opening them replays it.
 func PendingPaths(state spool.Dir) ([]string, error) {
-	dir, err := state.Sub("journal")
+	dir, err := state.Sub(JournalName)
 	if err != nil {
 		return nil, err
 	}

@@ -50,7 +50,23 @@ func (c *Checker) Check(ctx context.Context, user, password string) (privsep.Ide
 	if !right || entry.digest == nil {
 		return privsep.Identity{}, privsep.ErrDenied
 	}
-	id, err := entry.identify()
+	return entry.who(user)
+}
+
+// Identify returns who name is, whom a source knows by exactly this name, for what is done without him.
+// Error: privsep.ErrDenied when none does.
+func (c *Checker) Identify(name string) (privsep.Identity, error) {
+	for _, s := range c.sources {
+		if e, known := s.Lookup(name); known {
+			return e.who(name)
+		}
+	}
+	return privsep.Identity{}, fmt.Errorf("user %s: %w", name, privsep.ErrDenied)
+}
+
+// who is checked, for what the source says may be for nobody.
+func (e Entry) who(user string) (privsep.Identity, error) {
+	id, err := e.identify()
 	if err == nil {
 		err = id.Check()
 	}

@@ -42,7 +42,7 @@ func (c *Client) Setup(v any) error {
 	return nil
 }
 
-// Next returns the next message that is for the worker itself: Hand or Stop. The supervisor's
+// Next returns the next message that is for the worker itself: Hand, Replay or Stop. The supervisor's
 // end is told as an error that is net.ErrClosed.
 func (c *Client) Next() (Message, error) {
 	for {
@@ -92,6 +92,11 @@ func (c *Client) Create(ctx context.Context) error { return c.request(ctx, Creat
 // its way the supervisor answers with Stop, else not at all.
 func (c *Client) Idle(count uint64) error {
 	return c.conn.Send(Message{Kind: Idle, Count: count}, nil)
+}
+
+// Replayed tells how the replay went that was asked for.
+func (c *Client) Replayed(err error) error {
+	return c.conn.Send(Message{Kind: Replayed, Error: encodeError(err)}, nil)
 }
 
 // Close ends the connection.

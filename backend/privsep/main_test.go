@@ -38,6 +38,8 @@ type orders struct {
 	Ignore bool   // it ignores Stop and SIGTERM
 	Deaf   bool   // it tells its process id as an idle count and then waits
 	Lock   bool   // it takes the lock of its inbox first
+	Replay string // what it does when it is told to replay: "done", "failed", "hang", "die"
+	Report string // a file for what the lock was like then
 }
 
 // findings is what a probe worker says on a connection that it is handed.
@@ -96,6 +98,10 @@ func runProbe(client *Client, o orders) error {
 			if err := answer(m, look(o, locked, *m.Login)); err != nil {
 				return err
 			}
+		case m.Kind == Replay && o.Replay != "":
+			if err := replays(client, o, locked); err != nil {
+				return err
+			}
 		case !o.Ignore:
 			return nil
 		}
@@ -104,6 +110,23 @@ func runProbe(client *Client, o orders) error {
 		time.Sleep(time.Minute)
 	}
 	return nil
+}
+
+func replays(client *Client, o orders, locked string) error {
+	if o.Report != "" {
+		if err := os.WriteFile(o.Report, []byte("lock:"+locked), 0o600); err != nil {
+			return err
+		}
+	}
+	switch o.Replay {
+	case "done":
+		return client.Replayed(nil)
+	case "failed":
+		return client.Replayed(errors.New("journal damaged"))
+	case "hang":
+		return nil
+	}
+	return errors.New("died over it")
 }
 
 func look(o orders, locked string, l Login) findings {

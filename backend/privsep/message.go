@@ -16,17 +16,20 @@ import (
 // Kind says what a message is.
 type Kind string
 
-// The messages. Setup, Hand and Stop go to a worker; the requests Lock, Unlock, Create and Idle
-// come from one, and Reply answers those that have an ID.
+// The messages. Setup, Hand, Replay and Stop go to a worker; Replayed, Idle and the requests Lock,
+// Unlock and Create come from one, and Reply answers those that have an ID.
 const (
 	Setup  Kind = "setup"  // first message: Body is the worker's configuration
 	Hand   Kind = "hand"   // a connection that has logged in: Login and a descriptor
 	Stop   Kind = "stop"   // flush, say BYE, exit
+	Replay Kind = "replay" // replay the journals without waiting for a connection
 	Lock   Kind = "lock"   // make the lock of my inbox
 	Unlock Kind = "unlock" // remove it
 	Create Kind = "create" // create my inbox
 	Idle   Kind = "idle"   // I have no session, and Count connections were handed to me so far
 	Reply  Kind = "reply"  // Error is empty when it was done
+
+	Replayed Kind = "replayed" // the journals are replayed; Error is empty when all of them are
 )
 
 // Login is what the worker has to know of a connection that has logged in.

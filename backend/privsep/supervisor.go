@@ -48,12 +48,13 @@ type key struct {
 	uid  uint32
 }
 
-// worker is a running worker. hands is guarded by Supervisor.mu.
+// worker is a running worker. What is not set at its start is guarded by Supervisor.mu.
 type worker struct {
 	id     Identity
 	proc   *Process
 	keeper *Keeper
 	hands  uint64
+	replay *replay // nil: not asked for one, or done
 }
 
 // NewSupervisor makes a Supervisor without workers.
@@ -90,16 +91,16 @@ func (s *Supervisor) worker(id Identity) (w *worker, fresh bool, err error) {
 	}
 	w, ok := s.workers[key{id.Name, id.UID}]
 	if !ok {
-		if w, err = s.start(id); err != nil {
+		if w, err = s.start(id, s.o.Keeper(id), nil); err != nil {
 			return nil, false, err
 		}
-		s.workers[key{id.Name, id.UID}] = w
 	}
 	w.hands++
 	return w, !ok, nil
 }
 
-func (s *Supervisor) start(id Identity) (*worker, error) {
+// start starts a worker and puts it in the table. The caller holds mu.
+func (s *Supervisor) start(id Identity, keeper *Keeper, r *replay) (*worker, error) {
 	setup, err := s.o.Setup(id)
 	if err != nil {
 		return nil, fmt.Errorf("set up worker of %s: %w", id.Name, err)
@@ -112,13 +113,14 @@ func (s *Supervisor) start(id Identity) (*worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &worker{id: id, proc: proc, keeper: s.o.Keeper(id)}
+	w := &worker{id: id, proc: proc, keeper: keeper, replay: r}
 	s.live[w] = struct{}{}
 	s.all.Go(func() { s.tend(w) })
 	if err := proc.Conn.Send(Message{Kind: Setup, Body: body}, nil); err != nil {
 		proc.Kill()
 		return nil, fmt.Errorf("start worker of %s: %w", id.Name, err)
 	}
+	s.workers[key{id.Name, id.UID}] = w
 	s.o.Log.Debug("Worker started", "user", id.Name, "uid", id.UID)
 	return w, nil
 }
@@ -138,13 +140,12 @@ func (s *Supervisor) tend(w *worker) {
 		}
 	}
 	s.forget(w)
-	if err := s.end(w); err != nil {
+	err := s.end(w)
+	if err != nil {
 		s.o.Log.Error("Worker died", "user", w.id.Name, "err", err)
 	}
-	s.mu.Lock()
-	delete(s.live, w)
-	s.mu.Unlock()
-	if w.keeper != nil {
+	revived := s.bury(w, err)
+	if w.keeper != nil && !revived {
 		if err := w.keeper.Unlock(); err != nil {
 			s.o.Log.Error("Lock of dead worker", "user", w.id.Name, "err", err)
 		}
@@ -178,8 +179,11 @@ func (s *Supervisor) drop(w *worker) {
 
 // serve does what the worker asks for.
 func (s *Supervisor) serve(w *worker, m Message) error {
-	if m.Kind == Idle {
+	switch m.Kind {
+	case Idle:
 		return s.idle(w, m.Count)
+	case Replayed:
+		return s.replayed(w, decodeError(m.Error))
 	}
 	k := w.keeper
 	var err error

@@ -11,21 +11,23 @@ import (
 // the mailboxes locked or a journal waits for repair. Until then its messages are in both.
 const moveRetry = time.Minute
 
-// finishMoves finishes what a crash interrupted, until ctx is done.
-func (w *Worker) finishMoves(ctx context.Context, moves []*mboxstore.Move) {
+// finishMoves finishes what a crash interrupted, and returns what could not be.
+func (w *Worker) finishMoves(ctx context.Context, moves []*mboxstore.Move) (left []*mboxstore.Move) {
+	for _, v := range moves {
+		if err := w.finishMove(ctx, v); err != nil {
+			w.log.Error("Interrupted move not finished", "from", v.Source(), "to", v.Target(), "err", err)
+			left = append(left, v)
+		}
+	}
+	return left
+}
+
+// retryMoves tries again, until ctx is done.
+func (w *Worker) retryMoves(ctx context.Context, moves []*mboxstore.Move) {
 	for len(moves) > 0 {
-		var left []*mboxstore.Move
-		for _, v := range moves {
-			if err := w.finishMove(ctx, v); err != nil {
-				w.log.Error("Interrupted move not finished", "from", v.Source(), "to", v.Target(), "err", err)
-				left = append(left, v)
-			}
-		}
-		if moves = left; len(moves) == 0 {
-			return
-		}
 		select {
 		case <-time.After(moveRetry):
+			moves = w.finishMoves(ctx, moves)
 		case <-ctx.Done():
 			return
 		}

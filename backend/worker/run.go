@@ -42,6 +42,11 @@ func Run(ctx context.Context, client *privsep.Client, newLog func(debug bool) *s
 			go func() { defer r.left(); r.serve(m) }()
 			continue
 		}
+		if err == nil && m.Kind == privsep.Replay {
+			r.received(0)
+			go func() { defer r.left(); r.replay(client) }()
+			continue
+		}
 		if err != nil && !errors.Is(err, net.ErrClosed) {
 			log.Error("Supervisor lost", "err", err)
 		}
@@ -175,6 +180,20 @@ func (r *runner) serve(m privsep.Message) {
 			return
 		}
 		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// replay becomes the worker without a connection, and tells when it has replayed what waited. What
+// another process replays, which is the worker already, is left to that.
+func (r *runner) replay(client *privsep.Client) {
+	w, err := r.become()
+	if err == nil {
+		err = w.Replayed()
+	} else if errors.Is(err, errTaken) {
+		err = nil
+	}
+	if err := client.Replayed(err); err != nil && !errors.Is(err, net.ErrClosed) {
+		r.log.Warn("Supervisor not told of the replay", "err", err)
 	}
 }
 

@@ -55,6 +55,9 @@ func (t *table) watch(ctx context.Context, e *entry) {
 	}
 	changed, err := e.box.watch(ctx)
 	if err != nil {
+		if ctx.Err() != nil {
+			return // closed again already
+		}
 		t.log.Warn("Mailbox not watched", "mailbox", e.path, "err", err)
 		return
 	}

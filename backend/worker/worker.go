@@ -43,11 +43,12 @@ type Worker struct {
 	server   *imapserver.Server
 	incoming *handed
 
-	mu       sync.Mutex
-	sessions map[*imapconn.Conn]*served
-	stopping bool
-	running  sync.WaitGroup
-	replayed context.CancelFunc // ends the replay early
+	mu        sync.Mutex
+	sessions  map[*imapconn.Conn]*served
+	stopping  bool
+	running   sync.WaitGroup
+	endReplay context.CancelFunc // early
+	replayErr chan error         // what Replayed returns
 }
 
 // Open makes a Worker and begins to replay the journals that wait for it.
@@ -59,13 +60,13 @@ func Open(cfg Config, o Options) (*Worker, error) {
 	}
 	w := &Worker{
 		cfg: cfg, o: o, log: o.Log, tree: tree,
-		validity: &validity{state: o.State, now: time.Now, log: o.Log},
-		incoming: newHanded(),
-		sessions: make(map[*imapconn.Conn]*served),
-		replayed: func() {},
+		validity:  &validity{state: o.State, now: time.Now, log: o.Log},
+		incoming:  newHanded(),
+		sessions:  make(map[*imapconn.Conn]*served),
+		endReplay: func() {}, replayErr: make(chan error, 1),
 	}
 	if o.State != nil {
-		if w.boxes, err = o.State.Sub("mailboxes"); err != nil {
+		if w.boxes, err = o.State.Sub(boxesName); err != nil {
 			return nil, fmt.Errorf("mail of %s: %w", cfg.User, err)
 		}
 	}
@@ -100,57 +101,12 @@ func (w *Worker) openMailbox(ctx context.Context, path string) (*opened, error) 
 	return &opened{m, b.Watch}, nil
 }
 
-// replay opens every mailbox that has a journal from before a crash, which replays it, and finishes the moves that a
-// crash interrupted. What there is to do is listed before the first session can add to it.
-func (w *Worker) replay() {
-	if w.boxes == nil {
-		return
-	}
-	paths, err := mboxstore.PendingPaths(w.boxes)
-	if err != nil {
-		w.log.Error("Journals not listed", "err", err)
-	}
-	moves, err := mboxstore.PendingMoves(w.boxes)
-	if err != nil {
-		w.log.Error("Interrupted moves not listed", "err", err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	w.replayed = cancel
-	w.running.Go(func() {
-		for _, path := range paths {
-			w.replayOne(ctx, path)
-		}
-		w.finishMoves(ctx, moves)
-	})
-}
-
-func (w *Worker) replayOne(ctx context.Context, path string) {
-	ctx, cancel := context.WithTimeout(ctx, replayTimeout)
-	defer cancel()
-	_, release, err := w.table.acquire(ctx, path, replayer{})
-	if err != nil {
-		w.log.Error("Journal not replayed", "mailbox", path, "err", err)
-		return
-	}
-	w.log.Info("Journal replayed", "mailbox", path)
-	release()
-}
-
-// replayTimeout bounds one replay, its locks included.
-const replayTimeout = 2 * time.Minute
-
-// replayer holds a mailbox while its journal is replayed; that ends by itself.
-type replayer struct{}
-
-// Shutdown implements holder.
-func (replayer) Shutdown(string) {}
-
 // Close ends all sessions with BYE, and then flushes and closes all mailboxes, until ctx is done.
 func (w *Worker) Close(ctx context.Context) error {
 	w.mu.Lock()
 	w.stopping = true
 	w.mu.Unlock()
-	w.replayed()
+	w.endReplay()
 	w.endSessions(ctx)
 	w.table.close(ctx)
 	err := w.server.Close()

@@ -165,5 +165,13 @@ func (t pathTemplate) expand(user, home string) string {
 	return filepath.Clean(strings.NewReplacer("%u", user, "%h", home, "%%", "%").Replace(string(t)))
 }
 
+// user is the inverse of expand for a template that is not personal: whose this name in its directory is.
+func (t pathTemplate) user(name string) (string, bool) {
+	before, after, ok := strings.Cut(filepath.Base(string(t)), "%u")
+	user, hasBefore := strings.CutPrefix(name, strings.ReplaceAll(before, "%%", "%"))
+	user, hasAfter := strings.CutSuffix(user, strings.ReplaceAll(after, "%%", "%"))
+	return user, ok && hasBefore && hasAfter && filepath.Base(t.expand(user, "")) == name
+}
+
 // personal says whether the user has a say in what directory this names.
 func (t pathTemplate) personal() bool { return hasUser(filepath.Dir(string(t))) }

@@ -34,28 +34,31 @@ const stopTimeout = 45 * time.Second
 
 // run serves until ctx is done.
 func (s *server) run(ctx context.Context) (err error) {
+	hostname, err := os.Hostname()
+	if err != nil {
+		return fmt.Errorf("host name: %w", err)
+	}
+	supervisor, done := s.supervisor(hostname)
+	defer done()
+	defer func() {
+		stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+		defer cancel()
+		supervisor.Stop(stopCtx)
+		s.log.Info("Stopped")
+	}()
+	checker := auth.NewChecker(runtime.NumCPU(), s.sources...)
+	s.replay(ctx, supervisor, checker)
 	listeners, err := s.listen(ctx)
 	if err != nil {
 		return err
 	}
-	hostname, err := os.Hostname()
-	if err != nil {
-		return errors.Join(fmt.Errorf("host name: %w", err), closeAll(listeners))
-	}
-	supervisor, done := s.supervisor(hostname)
-	defer done()
 	front := login.NewServer(login.Config{
 		Hostname: hostname, Plaintext: s.config.Auth.Plaintext,
-		Check: auth.NewChecker(runtime.NumCPU(), s.sources...).Check, Hand: supervisor.Hand, Log: s.log,
+		Check: checker.Check, Hand: supervisor.Hand, Log: s.log,
 		Timeout:        s.config.Limits.LoginTimeout,
 		MaxConnections: s.config.Limits.Connections, MaxPerAddress: s.config.Limits.PerAddress,
 	})
-	err = s.serveAll(ctx, front, listeners)
-	stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
-	defer cancel()
-	supervisor.Stop(stopCtx)
-	s.log.Info("Stopped")
-	return err
+	return s.serveAll(ctx, front, listeners)
 }
 
 // serveAll serves all listeners until ctx is done or one of them fails.
