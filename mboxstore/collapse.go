@@ -47,7 +47,11 @@ func (j *journal) collapseAll(f spool.File, p *planFile, n int) (*planFile, erro
 			j.log.Info("file system does not collapse", "path", j.path, "err", err)
 			return j.deleteRanges(f, dead[:i+1])
 		}
-		if err == nil && j.keeps(ruleCollapseSync) {
+		switch {
+		case err != nil:
+		case i == 0:
+			err = withdrawAndSync(f)
+		case j.keeps(ruleCollapseSync):
 			err = f.Sync()
 		}
 		if err != nil {
@@ -171,7 +175,7 @@ func (j *journal) mendSize(f spool.File, p *planFile, dead []extent, n int) (m m
 	case err != nil || !empty:
 		return m, false, err
 	case info.Size == was:
-		return mended{stay: n, mended: true}, true, cutFile(f, stale.off)
+		return mended{stay: n, mended: true}, true, shorten(f, stale.off)
 	}
 	next, err := j.deleteRanges(f, append(dead[:n:n], stale))
 	return mended{next: next}, true, err

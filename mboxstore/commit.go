@@ -119,6 +119,7 @@ func (j *journal) begin(f spool.File, info spool.Info, l layout) (*planFile, err
 	if err := j.enact(f, p); err != nil {
 		return nil, err
 	}
+	j.announce(f, p)
 	if !p.extends() {
 		return p, nil
 	}
@@ -261,14 +262,23 @@ func (j *journal) takeBack(f spool.File, p *planFile, err error) error {
 			return errors.Join(ErrPending, err, terr)
 		}
 	}
-	return errors.Join(err, j.dir.Remove(p.name.String()), j.dir.Sync())
+	return errors.Join(err, j.drop(f, p))
 }
 
-func cutFile(f spool.File, size int64) error {
+// shorten is cutFile for a change that goes on.
+func shorten(f spool.File, size int64) error {
 	if err := f.Truncate(size); err != nil {
 		return err
 	}
 	return f.Sync()
+}
+
+// cutFile shortens the file, with which a change is done.
+func cutFile(f spool.File, size int64) error {
+	if err := f.Truncate(size); err != nil {
+		return err
+	}
+	return withdrawAndSync(f)
 }
 
 // finish carries a plan that is in force out from window from on: steps 3 to 6, for its successors, too.
@@ -280,7 +290,7 @@ func (j *journal) finish(f spool.File, p *planFile, from int) error {
 			return fmt.Errorf("rewrite %s: %w", j.path, errors.Join(ErrPending, err, p.f.Close()))
 		}
 		j.clean = p.box
-		if err := j.retire(p, false); err != nil {
+		if err := j.complete(f, p, next); err != nil {
 			j.log.Warn("journal of a finished change stays", "path", j.path, "err", err) // harmless: see T above
 		}
 		p, from = next, 0
@@ -298,7 +308,7 @@ func (j *journal) carryOut(f spool.File, p *planFile, from int) (*planFile, erro
 			return nil, err
 		}
 	}
-	if err := f.Datasync(); err != nil {
+	if err := j.syncWindows(f, p); err != nil {
 		return nil, err
 	}
 	if err := p.mark(recWritten, j.keeps(ruleWritten)); err != nil {
@@ -363,7 +373,10 @@ func (j *journal) closeGap(f spool.File, p *planFile) (*planFile, error) {
 	if info.Size > p.extSize {
 		return j.replace(f, info, p, append(dead, extent{p.layout.newSize(), p.gap()}))
 	}
-	if err := cutFile(f, p.layout.newSize()); err != nil {
+	if len(dead) == 0 {
+		return nil, cutFile(f, p.layout.newSize())
+	}
+	if err := shorten(f, p.layout.newSize()); err != nil {
 		return nil, err
 	}
 	return j.collapseAll(f, p, len(dead))

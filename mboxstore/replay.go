@@ -182,7 +182,7 @@ func (j *journal) goOn(f spool.File, p, next *planFile, err error) error {
 	if err != nil {
 		return errors.Join(ErrPending, err, p.f.Close())
 	}
-	if err := j.retire(p, false); err != nil {
+	if err := j.complete(f, p, next); err != nil {
 		return err
 	}
 	return j.finish(f, next, 0)

@@ -46,9 +46,12 @@ func PendingPaths(state spool.Dir) ([]string, error) {
 // an error: the file is in a state that nobody may read, and may be finished later.
 func (m *Mailbox) replay() error {
 	pending, err := m.journal.pending(m.file)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
+	}
+	switch err := m.journal.explain(m.file); {
+	case err != nil:
+		return m.setDamaged(err)
 	case !pending: // or somebody has repaired it
 		m.mu.Lock()
 		defer m.mu.Unlock()
@@ -74,6 +77,9 @@ func (m *Mailbox) replay() error {
 }
 
 func (m *Mailbox) setDamaged(err error) error {
+	if err == nil && m.Damaged() == nil {
+		return nil
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err != nil && m.damaged == nil {

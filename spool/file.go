@@ -21,6 +21,8 @@ type File interface {
 	Collapse(off, n int64) error
 	CollapseUnit() int64
 	Hole(from int64) (off, end int64, err error)
+	Pending() (string, error)   // the attribute PendingAttr
+	SetPending(id string) error // "" removes it
 	Close() error
 }
 

@@ -23,6 +23,8 @@ type node struct {
 	durHole hole     // of dur
 	birth   int64
 	a, m, c int64
+
+	mark, durableMark string // the attribute spool.PendingAttr
 }
 
 // change is a write, a collapse when cut is not 0, or a truncation when data is nil.
@@ -127,4 +129,5 @@ func (n *node) powerCut(survives func() bool, rng *rand.Rand) {
 	n.settle(survives, rng)
 	n.cur = append([]byte(nil), n.dur...)
 	n.hole = n.durHole
+	n.markAfterPowerCut(survives)
 }

@@ -133,6 +133,9 @@ func (d *FS) sync(n *node, what, name string) error {
 		return v.err
 	}
 	n.sync()
+	if what == "fsync" {
+		n.durableMark = n.mark
+	}
 	return nil
 }
 

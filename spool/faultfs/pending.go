@@ -1,0 +1,32 @@
+package faultfs
+
+// SetPending is one operation. What it sets is durable after the next Sync; Datasync does not care for it.
+func (f *file) SetPending(id string) error {
+	defer f.disk.mu.Unlock()
+	if err := f.use("set pending", true); err != nil {
+		return err
+	}
+	if err := f.disk.must("set pending %s %q", f.name, id); err != nil {
+		return f.wrap("set pending", err)
+	}
+	f.n.mark = id
+	f.n.c = f.disk.tick()
+	return nil
+}
+
+// Pending returns what SetPending set.
+func (f *file) Pending() (string, error) {
+	defer f.disk.mu.Unlock()
+	if err := f.use("get pending", false); err != nil {
+		return "", err
+	}
+	return f.n.mark, nil
+}
+
+// markAfterPowerCut leaves what the disk has.
+func (n *node) markAfterPowerCut(survives func() bool) {
+	if n.mark != n.durableMark && survives() {
+		n.durableMark = n.mark
+	}
+	n.mark = n.durableMark
+}

@@ -1,0 +1,33 @@
+package spool
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestPendingAttribute(t *testing.T) {
+	b := newBox(t, LockPolicy{})
+	f := openBox(t, b)
+	if err := f.SetPending("00ff.0001"); errors.Is(err, unix.EOPNOTSUPP) {
+		t.Skip("needs a temporary directory with extended attributes")
+	}
+	want := func(want string) {
+		t.Helper()
+		if got, err := f.Pending(); err != nil || got != want {
+			t.Errorf("Pending: %q, %v, want %q", got, err, want)
+		}
+	}
+	want("00ff.0001")
+	ok(t, f.SetPending("00ff.0002"))
+	ok(t, f.Close())
+	f = openBox(t, b)
+	want("00ff.0002")
+	ok(t, f.SetPending(""))
+	want("")
+	ok(t, f.SetPending(""))
+	ok(t, unix.Setxattr(b.Path(), PendingAttr, []byte(strings.Repeat("x", 300)), 0))
+	want("of another program")
+}
