@@ -133,6 +133,21 @@ func TestCheckIdentity(t *testing.T) {
 	}
 }
 
+// Identify needs no password, and takes no name but the user's own.
+func TestIdentify(t *testing.T) {
+	f, _ := passwdFile(t, "bob:!:2000:2001::/srv/bob::\ntoor:!:0:5::/root::\n")
+	c := NewChecker(1, f)
+	got, err := c.Identify("bob")
+	if diff := cmp.Diff(privsep.Identity{Name: "bob", UID: 2000, GID: 2001, Home: "/srv/bob"}, got); diff != "" || err != nil {
+		t.Errorf("%v, identity (-want +got):\n%s", err, diff)
+	}
+	for name, want := range map[string]error{"Bob": privsep.ErrDenied, "carol": privsep.ErrDenied, "toor": privsep.ErrIdentity} {
+		if got, err := c.Identify(name); !errors.Is(err, want) || got.Name != "" {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+}
+
 // TestGroupsOfAnotherUID: a mail user who only shares a name with a system user has not his groups.
 func TestGroupsOfAnotherUID(t *testing.T) {
 	f, _ := passwdFile(t, "alice:"+mustHash(t, "pw")+":5000:5000::/srv/alice:\n")

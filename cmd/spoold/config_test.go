@@ -156,3 +156,23 @@ func FuzzParseConfig(f *testing.F) {
 		}
 	})
 }
+
+// The user is found again from the name of his state directory.
+func TestUserOfTemplate(t *testing.T) {
+	for _, tt := range []struct {
+		template, name, want string
+		ok                   bool
+	}{
+		{"/var/lib/spoold/%u", "alice", "alice", true},
+		{"/var/lib/spoold/u-%u.d", "u-alice.d", "alice", true},
+		{"/var/lib/spoold/%%%u", "%alice", "alice", true},
+		{"/var/lib/spoold/u-%u.d", "alice", "alice", false},
+		{"/var/lib/spoold/u-%u.d", "u-alice", "alice", false},
+		{"/var/lib/spoold/%u-%u", "alice-alice", "alice", false},
+		{"/var/lib/spoold/all", "all", "", false},
+	} {
+		if got, ok := pathTemplate(tt.template).user(tt.name); ok != tt.ok || ok && got != tt.want {
+			t.Errorf("%s of %s: %q, %v", tt.name, tt.template, got, ok)
+		}
+	}
+}
