@@ -71,11 +71,14 @@ func (m *Mailbox) writeEarly(ctx context.Context) error {
 		return nil
 	}
 	err := m.locked(ctx, func() error { return m.writeFitting(false, true) })
-	if kept := m.index.modseq; m.index.flagsWait() && m.kept != kept {
+	m.mu.RLock()
+	modseq, wait := m.index.modseq, m.index.flagsWait()
+	m.mu.RUnlock()
+	if wait && m.kept != modseq {
 		if err := m.saveCache(true); err != nil {
 			return err
 		}
-		m.kept = kept
+		m.kept = modseq
 	}
 	return err
 }

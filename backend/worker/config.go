@@ -25,6 +25,8 @@ type Config struct {
 	LockStale   time.Duration
 	StatusWait  time.Duration // for locks, in STATUS and LIST; 0: 2 s
 
+	FlushDelay time.Duration // from a flag change to the file; 0: 500 ms
+
 	Delegate    bool // the supervisor makes the inbox and its lock where the user may not
 	ReadOnly    bool // nothing is written to any mailbox
 	Debug       bool // log more

@@ -25,7 +25,10 @@ type config struct {
 	Limits limitsConfig
 }
 
-type mailConfig struct{ Inbox, Root, State pathTemplate }
+type mailConfig struct {
+	Inbox, Root, State pathTemplate
+	Flush              time.Duration // from a flag change to the file
+}
 
 type lockConfig struct {
 	Methods        []string
@@ -52,7 +55,7 @@ type limitsConfig struct {
 // defaults are those of a host.
 func defaults() config {
 	return config{
-		Mail:   mailConfig{Inbox: "/var/spool/mail/%u", Root: "%h/mail", State: "/var/lib/spoold/%u"},
+		Mail:   mailConfig{Inbox: "/var/spool/mail/%u", Root: "%h/mail", State: "/var/lib/spoold/%u", Flush: 500 * time.Millisecond},
 		Lock:   lockConfig{Methods: lockMethods(), Timeout: 30 * time.Second, Stale: 5 * time.Minute},
 		Auth:   authConfig{Plaintext: login.PlaintextLoopback},
 		Limits: limitsConfig{Message: 64 << 20},
@@ -120,6 +123,15 @@ func parseDuration(s string) (time.Duration, error) {
 		return 0, fmt.Errorf("%q is no duration such as \"30s\" or \"5m\"", s)
 	}
 	return d, nil
+}
+
+// parseFlush bounds the delay: what a client was told is to be where other programs see it.
+func parseFlush(s string) (time.Duration, error) {
+	d, err := parseDuration(s)
+	if err == nil && (d < 10*time.Millisecond || d > time.Minute) {
+		err = fmt.Errorf("%q is not between 10ms and 1m", s)
+	}
+	return d, err
 }
 
 func parseCount[T int | int64](n T) (T, error) {

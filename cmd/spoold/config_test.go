@@ -21,6 +21,7 @@ address = "[::1]:1143"
 
 [mail]
 root = "%h"
+flush = "250ms"
 
 [lock]
 methods = ["dotlock"]
@@ -43,7 +44,7 @@ worker_idle = "1m30s"
 	}
 	want := config{
 		Listen: []address{"0.0.0.0:143", "[::1]:1143"},
-		Mail:   mailConfig{Inbox: "/var/spool/mail/%u", Root: "%h", State: "/var/lib/spoold/%u"},
+		Mail:   mailConfig{Inbox: "/var/spool/mail/%u", Root: "%h", State: "/var/lib/spoold/%u", Flush: 250 * time.Millisecond},
 		Lock:   lockConfig{Methods: []string{"dotlock"}, Timeout: 10 * time.Second, Stale: 5 * time.Minute},
 		Auth:   authConfig{Files: []string{"/etc/spoold/passwd"}, Plaintext: "always"},
 		Serve:  serveConfig{ReadOnly: true},
@@ -83,6 +84,8 @@ func TestConfigErrors(t *testing.T) {
 		{"no address", "[[listen]]\ntls = \"none\"\n", "line 1: listen: no address"},
 		{"TLS", "[[listen]]\naddress = \"a:1\"\ntls = \"starttls\"\n", "line 3: listen.tls: \"starttls\" is not available"},
 		{"TLS word", "[[listen]]\naddress = \"a:1\"\ntls = \"yes\"\n", "line 3: listen.tls: \"yes\" is not none"},
+		{"flush now", "[mail]\nflush = \"1ms\"\n", "line 2: mail.flush: \"1ms\" is not between 10ms and 1m"},
+		{"flush never", "[mail]\nflush = \"1h\"\n", "line 2: mail.flush: \"1h\" is not between"},
 		{"zero", "[limits]\nsessions = 0\n", "line 2: limits.sessions: 0 is not above 0"},
 		{"dotted key", "limits.message = -1\n", "line 1: limits.message: -1 is not above 0"},
 	} {

@@ -22,6 +22,7 @@ type configFile struct {
 		Inbox *string `toml:"inbox"`
 		Root  *string `toml:"root"`
 		State *string `toml:"state"`
+		Flush *string `toml:"flush"`
 	} `toml:"mail"`
 	Lock struct {
 		Methods []string `toml:"methods"`
@@ -57,6 +58,7 @@ func parseConfig(text []byte) (config, error) {
 	take(t, "mail.inbox", f.Mail.Inbox, parseOwnTemplate, &c.Mail.Inbox)
 	take(t, "mail.root", f.Mail.Root, parseTemplate, &c.Mail.Root)
 	take(t, "mail.state", f.Mail.State, parseOwnTemplate, &c.Mail.State)
+	take(t, "mail.flush", f.Mail.Flush, parseFlush, &c.Mail.Flush)
 	takeAll(t, "lock.methods", f.Lock.Methods, parseLockMethod, &c.Lock.Methods)
 	take(t, "lock.timeout", f.Lock.Timeout, parseDuration, &c.Lock.Timeout)
 	take(t, "lock.stale", f.Lock.Stale, parseDuration, &c.Lock.Stale)

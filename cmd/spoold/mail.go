@@ -23,6 +23,8 @@ func (c *config) workerConfig(id privsep.Identity, hostname string) worker.Confi
 
 		LockMethods: c.Lock.Methods, LockTimeout: c.Lock.Timeout, LockStale: c.Lock.Stale,
 
+		FlushDelay: c.Mail.Flush,
+
 		ReadOnly: c.Serve.ReadOnly, MaxSessions: c.Limits.Sessions, AppendLimit: c.Limits.Message,
 		IdleExit: c.Limits.WorkerIdle,
 	}
