@@ -62,7 +62,7 @@ fuzz: ## every fuzzer for FUZZTIME=10m, one after another
 	done
 
 crash: ## crash tests at every instant and many seeds (long)
-	SPOOLD_CRASH=full $(GO) test -count=1 -timeout 0 -run "Crash|Failure|FullDisk|Rule" ./spool/... ./mboxstore/...
+	SPOOLD_CRASH=full $(GO) test -count=1 -timeout 0 -run "Crash|Failure|FullDisk|Rule|Memory" ./spool/... ./mboxstore/...
 
 soak: ## eight sessions and deliveries on one mailbox for SOAKTIME=10m
 	SPOOLD_SOAK=$(SOAKTIME) $(GO) test -count=1 -timeout 0 -run Soak -v ./cmd/spoold
