@@ -95,7 +95,7 @@ func (a *adoption) adoptTail() {
 		fresh = append(fresh, r.UID)
 	}
 	a.stamp(a.s.records, fresh)
-	x.setRecords(append(slices.Clip(x.records), a.s.records...))
+	x.setRecords(append(x.records, a.s.records...))
 }
 
 // believeTail decides what of a newly arrived message's headers is believed.

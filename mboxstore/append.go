@@ -305,7 +305,7 @@ func (m *Mailbox) enter(b *batch, size int64) ([]UID, error) {
 	if empty {
 		x.onFile = x.base
 	}
-	x.setRecords(append(x.records[:len(x.records):len(x.records)], s.records...))
+	x.setRecords(append(x.records, s.records...))
 	x.setEnd(s)
 	return uids, nil
 }
