@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,12 +18,12 @@ import (
 // fullDir is a directory on a file system that may be full, or whose quota is used up: no file grows then.
 type fullDir struct {
 	spool.Dir
-	err *error
+	err *atomic.Uintptr // a unix.Errno, or 0
 }
 
 type fullFile struct {
 	spool.File
-	err *error
+	err *atomic.Uintptr // a unix.Errno, or 0
 }
 
 func (d fullDir) Sub(name string) (spool.Dir, error) {
@@ -43,9 +44,9 @@ func (f fullFile) WriteAt(p []byte, off int64) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if room := info.Size - off; *f.err != nil && room < int64(len(p)) {
+	if room := info.Size - off; f.err.Load() != 0 && room < int64(len(p)) {
 		n, err := f.File.WriteAt(p[:max(room, 0)], off)
-		return n, errors.Join(*f.err, err)
+		return n, errors.Join(unix.Errno(f.err.Load()), err)
 	}
 	return f.File.WriteAt(p, off)
 }
@@ -56,13 +57,13 @@ func writtenFlags(content []byte) int { return bytes.Count(content, []byte("\nX-
 // TestStateDirectoryFull: mail is read, flags that need no journal are written, the others wait; what moves bytes is
 // refused with nothing done, and so is an append unless its intent has a place already. Then there is space again.
 func TestStateDirectoryFull(t *testing.T) {
-	for _, full := range []error{unix.ENOSPC, unix.EDQUOT} {
+	for _, full := range []unix.Errno{unix.ENOSPC, unix.EDQUOT} {
 		for _, appended := range []bool{false, true} {
 			synctest.Test(t, func(t *testing.T) {
 				const n = 100
 				disk, o, m := timed(t, n)
 				must(t, m.Close(t.Context()))
-				var state error
+				var state atomic.Uintptr
 				o.State = fullDir{o.State, &state}
 				m, err := Open(t.Context(), disk.Box(modelBox), o)
 				must(t, err)
@@ -72,7 +73,7 @@ func TestStateDirectoryFull(t *testing.T) {
 				}
 				time.Sleep(20 * time.Second)
 				whole := texts(t, m)
-				state = full
+				state.Store(uintptr(full))
 
 				must(t, m.Store(t.Context(), m.UIDs(), StoreOp{Mode: StoreAdd, Flags: FlagFlagged}))
 				time.Sleep(time.Second)
@@ -102,7 +103,7 @@ func TestStateDirectoryFull(t *testing.T) {
 					t.Errorf("flush: %v", err)
 				}
 
-				state = nil
+				state.Store(0)
 				time.Sleep(longestRetry + 5*time.Second)
 				disk.PowerCut(0)
 				m.flush.stop()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,8 +21,8 @@ import (
 // cowBox is a mailbox on a file system on which overwriting needs space, too.
 type cowBox struct {
 	*faultfs.Box
-	left  *int // writes to the mailbox that still succeed; negative: all do
-	tried *int // that failed
+	left  *atomic.Int64 // writes to the mailbox that still succeed; negative: all do
+	tried *atomic.Int64 // that failed
 }
 
 // cowFile is its file.
@@ -49,13 +50,13 @@ func (b *cowBox) SetTimes(f spool.File, atime, mtime time.Time) error {
 func (b *cowBox) Grain(f spool.File) time.Duration { return b.Box.Grain(f.(cowFile).File) }
 
 func (f cowFile) WriteAt(p []byte, off int64) (int, error) {
-	if *f.box.left == 0 {
-		*f.box.tried++
+	if f.box.left.Load() == 0 {
+		f.box.tried.Add(1)
 		page := max(off, (off+int64(len(p)))/4096*4096) // where kernels stop
 		n, err := f.File.WriteAt(p[:page-off], off)
 		return n, errors.Join(unix.ENOSPC, err)
 	}
-	*f.box.left--
+	f.box.left.Add(-1)
 	return f.File.WriteAt(p, off)
 }
 
@@ -73,8 +74,9 @@ func cowWorld(t *testing.T, n int) (*faultfs.FS, *cowBox, Options) {
 	m := openOn(t, disk, o)
 	must(t, m.writePending(t.Context(), true))
 	must(t, m.Close(t.Context()))
-	left, tried := -1, 0
-	return disk, &cowBox{disk.Box(modelBox), &left, &tried}, o
+	box := &cowBox{disk.Box(modelBox), &atomic.Int64{}, &atomic.Int64{}}
+	box.left.Store(-1)
+	return disk, box, o
 }
 
 // texts are all messages by UID.
@@ -135,7 +137,7 @@ func TestUnfinishedChange(t *testing.T) {
 			must(t, err)
 			m.journal.window = 8 << 10
 			whole := texts(t, m)
-			*box.left = at
+			box.left.Store(int64(at))
 			if _, err = m.Remove(t.Context(), []UID{10, 12}); err == nil {
 				done = true
 				must(t, m.Close(t.Context()))
@@ -151,12 +153,12 @@ func TestUnfinishedChange(t *testing.T) {
 			must(t, m.Store(t.Context(), []UID{3, 12, 15}, StoreOp{Mode: StoreAdd, Flags: FlagFlagged}))
 			disk.Append(modelBox, []byte(delivered(99)))
 			checkUnfinished(t, disk, m, whole)
-			*box.tried = 0
+			box.tried.Store(0)
 			time.Sleep(10 * time.Minute)
-			most = max(most, *box.tried)
+			most = max(most, int(box.tried.Load()))
 			checkUnfinished(t, disk, m, whole)
 
-			*box.left = -1
+			box.left.Store(-1)
 			time.Sleep(longestRetry + 5*time.Second)
 			delete(whole, 10)
 			delete(whole, 12)
@@ -194,7 +196,7 @@ func TestUnfinishedChangeAtOpen(t *testing.T) {
 		m, err := Open(t.Context(), box, o)
 		must(t, err)
 		whole := texts(t, m)
-		*box.left = 2
+		box.left.Store(2)
 		m.journal.window = 8 << 10
 		_, err = m.Remove(t.Context(), []UID{10, 12})
 		if !errors.Is(err, ErrPending) {
@@ -207,7 +209,7 @@ func TestUnfinishedChangeAtOpen(t *testing.T) {
 		if _, err := Open(t.Context(), box, o); !errors.Is(err, unix.ENOSPC) {
 			t.Errorf("open: %v", err)
 		}
-		*box.left = -1
+		box.left.Store(-1)
 		m = openOn(t, disk, o)
 		got := texts(t, m)
 		for uid, text := range whole {
