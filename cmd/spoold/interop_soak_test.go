@@ -87,6 +87,14 @@ type ledger struct {
 	ops      map[string]int
 	failures []string
 	crash    *crashBook // not nil: the server may end at any instant, or be refused what it needs
+
+	uidOf     map[int]uint32 // which UID a message is
+	user      string         // whose mailboxes these are
+	rivals    bool           // other programs rewrite the mailbox too: they may have it for themselves for a time
+	renumbers bool           // and change messages so that they have new UIDs then
+	refused   map[int]bool   // refused for good when they were to be delivered or appended: they may not be there
+	taken     map[int]bool   // other programs were told to remove them: they may go
+	removed   map[int]bool   // other programs said that they did
 }
 
 // word is a keyword that was set or removed, and when that was acknowledged.
@@ -99,6 +107,7 @@ func newLedger() *ledger {
 	return &ledger{
 		expected: map[int]bool{}, doomed: map[uint32]bool{}, gone: map[uint32]bool{}, byUID: map[uint32]int{},
 		keyword: map[uint32]map[int]word{}, copies: map[uint32]int{}, ops: map[string]int{},
+		uidOf: map[int]uint32{}, user: "soak", refused: map[int]bool{}, taken: map[int]bool{}, removed: map[int]bool{},
 	}
 }
 
@@ -136,7 +145,7 @@ func (l *ledger) newMessage(r *rand.Rand) (id int, text string) {
 		l.crash.fill(&body, r)
 	}
 	body.WriteString("end\n")
-	return id, fmt.Sprintf("Subject: soak %d\nMessage-ID: <%[1]d@soak.example.org>\nX-Soak: %[1]d %s\n\n%s", id, soakSum(id, body.String()), body.String())
+	return id, fmt.Sprintf("Subject: soak %d.\nMessage-ID: <%[1]d@soak.example.org>\nX-Soak: %[1]d %s\n\n%s", id, soakSum(id, body.String()), body.String())
 }
 
 // soakSum does not depend on line ends and on the quoting of From_ lines.
@@ -157,14 +166,18 @@ func soakID(text string) int {
 	return int(number(m[1]))
 }
 
-// see books that a UID is a message, for ever.
+// see books that a UID is a message, for ever, and that the message has no other.
 func (l *ledger) see(uid uint32, id int) {
 	l.mu.Lock()
 	before, known := l.byUID[uid]
-	l.byUID[uid] = id
+	other, seen := l.uidOf[id]
+	l.byUID[uid], l.uidOf[id] = id, uid
 	l.mu.Unlock()
 	if known && before != id {
 		l.fail("UID %d was message %d and is now %d", uid, before, id)
+	}
+	if seen && other != uid && !l.renumbers {
+		l.fail("message %d had UID %d and has now %d", id, other, uid)
 	}
 }
 
@@ -244,7 +257,7 @@ func (l *ledger) account(t *testing.T, h *host, validity uint32) {
 	for _, f := range l.failures {
 		t.Error(f)
 	}
-	c := h.login("soak")
+	c := h.login(l.user)
 	first := c.read("SELECT", "INBOX")
 	for i := range first.Mails {
 		first.Mails[i].Recent = false // it ends with this session
@@ -256,12 +269,12 @@ func (l *ledger) account(t *testing.T, h *host, validity uint32) {
 	for _, when := range []string{"after a restart", "after a restart without the state directory"} {
 		h.stop(syscall.SIGTERM)
 		if strings.Contains(when, "without") {
-			if err := os.RemoveAll(filepath.Join(h.states, "soak")); err != nil {
+			if err := os.RemoveAll(filepath.Join(h.states, l.user)); err != nil {
 				t.Fatal(err)
 			}
 		}
 		h.serve()
-		c := h.login("soak")
+		c := h.login(l.user)
 		again := c.read("SELECT", "INBOX")
 		if again.UIDValidity != validity || again.Recent != 0 {
 			t.Errorf("%s: UIDVALIDITY %d, was %d; %d recent", when, again.UIDValidity, validity, again.Recent)
@@ -273,7 +286,7 @@ func (l *ledger) account(t *testing.T, h *host, validity uint32) {
 	}
 	h.stop(syscall.SIGTERM)
 	if _, err := exec.LookPath(mailutil); err == nil {
-		theirs := readCclient(t, readFile(t, h.file("soak", "INBOX")))
+		theirs := readCclient(t, readFile(t, h.file(l.user, "INBOX")))
 		ours := reading{UIDValidity: validity, Mails: first.Mails}
 		if aspects, detail := differences(ours, theirs, time.Time{}.Add(1<<62)); len(aspects) > 0 {
 			t.Errorf("c-client reads other %v (-spoold +c-client):\n%.4000s", aspects, detail)
@@ -309,13 +322,16 @@ func (l *ledger) checkInbox(t *testing.T, sure []int, mails []mail) {
 		if l.gone[m.UID] {
 			t.Errorf("UID %d is there though its expunge was acknowledged", m.UID)
 		}
+		if l.removed[id] || l.refused[id] {
+			t.Errorf("message %d is there though another program removed it (%v) or it was refused (%v)", id, l.removed[id], l.refused[id])
+		}
 		for session, want := range l.keyword[m.UID] {
 			if got := slices.Contains(m.Flags, soakKeyword(session)); got != want.on {
 				t.Errorf("UID %d: keyword of session %d is %v, acknowledged was %v %v ago", m.UID, session, got, want.on, time.Since(want.at))
 			}
 		}
 	}
-	mayBeGone := map[int]bool{}
+	mayBeGone := maps.Clone(l.taken)
 	for uid := range l.doomed {
 		mayBeGone[l.byUID[uid]] = true
 	}

@@ -18,6 +18,7 @@ type soakWorker struct {
 	rand   *rand.Rand
 	view   []uint32 // UID by sequence number, 0 when not told yet
 	told   map[uint32]bool
+	pace   time.Duration // the longest pause between two commands
 }
 
 // task is something that a session does, more often the more it weighs.
@@ -64,6 +65,9 @@ func (w *soakWorker) run(end time.Time) {
 				break
 			}
 		}
+		if w.pace > 0 {
+			time.Sleep(rand.N(w.pace))
+		}
 	}
 	if goesOn(err) {
 		_, err = w.client.try("LOGOUT")
@@ -98,6 +102,9 @@ func (w *soakWorker) send(format string, args ...any) (answer, error) {
 	case a.status == "NO" && w.mayRefuse(code(a.text)):
 		w.book("refused", func() {})
 		return a, errRefused
+	case w.rivals && a.status == "NO" && code(a.text) == "INUSE":
+		w.book("in use", func() {})
+		return a, errInUse
 	}
 	return a, fmt.Errorf("%.80q: %s %s", fmt.Sprintf(format, args...), a.status, a.text)
 }
@@ -106,7 +113,19 @@ func (w *soakWorker) send(format string, args ...any) (answer, error) {
 var errGone = errors.New("expunged meanwhile")
 
 // errRefused is the answer to a command for which there is no room.
-var errRefused = errors.New("refused")
+var (
+	errRefused = errors.New("refused")
+	// errInUse is the answer to a command that another program does not let through for so long.
+	errInUse = fmt.Errorf("in use: %w", errGone)
+)
+
+// mayGo says whether somebody was told to remove a message, as far as one can know which it was.
+func (l *ledger) mayGo(uid uint32) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	id, known := l.byUID[uid]
+	return l.renumbers || uid == 0 || l.doomed[uid] || l.taken[id] || !known && len(l.taken) > 0
+}
 
 // follow keeps the view in step with one response.
 func (w *soakWorker) follow(l response) {
@@ -122,10 +141,7 @@ func (w *soakWorker) follow(l response) {
 		}
 		uid := w.view[n-1]
 		w.book("told gone", func() {})
-		w.mu.Lock()
-		doomed := uid == 0 || w.doomed[uid]
-		w.mu.Unlock()
-		if !doomed {
+		if !w.mayGo(uid) {
 			w.fail("session %d: UID %d was expunged and nobody had asked for that", w.me, uid)
 		}
 		w.view = slices.Delete(w.view, n-1, n)
@@ -248,6 +264,9 @@ func (w *soakWorker) appendOne() error {
 	id, text := w.newMessage(w.rand)
 	text = strings.ReplaceAll(text, "\n", "\r\n")
 	a, err := w.send("APPEND INBOX (\\Seen) {%d+}\r\n%s", len(text), text)
+	if errors.Is(err, errInUse) {
+		w.book("append refused", func() { w.refused[id] = true })
+	}
 	if err != nil {
 		return err
 	}

@@ -12,12 +12,15 @@ import (
 )
 
 // TestMain makes the test binary the program: when a script runs spoold, and when that runs itself
-// as a worker.
+// as a worker. It is also the second process of the lock suite.
 func TestMain(m *testing.M) {
 	if privsep.Role() != "" {
 		os.Exit(start())
 	}
-	testscript.Main(leakChecked{m}, map[string]func(){"spoold": func() { os.Exit(start()) }})
+	testscript.Main(leakChecked{m}, map[string]func(){
+		"spoold":     func() { os.Exit(start()) },
+		"lock-agent": func() { os.Exit(agentMain(os.Args[1:])) },
+	})
 }
 
 // leakChecked fails when goroutines are left after the tests.
