@@ -15,7 +15,9 @@ DEADCODE    = golang.org/x/tools/cmd/deadcode@v0.52.0
 # Debian packages of the programs that `make interop` compares with: package and a file of it.
 PEERS = uw-mailutils:/usr/bin/mailutil dovecot-imapd:/usr/lib/dovecot/imap mutt:/usr/bin/mutt \
 	isync:/usr/bin/mbsync procmail:/usr/bin/procmail curl:/usr/bin/curl \
-	liblockfile-bin:/usr/bin/dotlockfile python3:/usr/bin/python3
+	liblockfile-bin:/usr/bin/dotlockfile python3:/usr/bin/python3 exim4-daemon-light:/usr/sbin/exim4
+# How many of the lock suite's programs work at the same time, each on a mailbox of its own.
+LOCKPEERS ?= 6
 
 .DEFAULT_GOAL := help
 .PHONY: help build run test race lint check interop peers fuzz crash soak bench cover install clean
@@ -44,14 +46,16 @@ lint: ## gofumpt, vet, go fix, staticcheck, deadcode; silent when clean
 
 check: lint test race interop ## lint, test, race and interop: what CI runs
 
-interop: peers ## compare with c-client, Dovecot, mutt, mbsync, procmail and curl (Debian; installs them)
-	SPOOLD_INTEROP=1 $(GO) test -count=1 -timeout 20m -run 'Interop|Dialogue|Soak' ./cmd/... ./spool/...
+interop: peers ## compare with c-client, Dovecot, mutt, mbsync, procmail, exim4, postfix and curl (Debian; installs them)
+	SPOOLD_INTEROP=1 $(GO) test -count=1 -timeout 30m -parallel $(LOCKPEERS) -run 'Interop|Dialogue|Soak' ./cmd/... ./spool/...
 
+# Nothing that is installed starts a daemon or takes another mail server away. postfix cannot be installed beside exim4.
 peers:
 	@missing=; for p in $(PEERS); do test -e "$${p#*:}" || missing="$$missing $${p%%:*}"; done; \
+	test -e /usr/lib/postfix/sbin/master || test -e bin/peers/postfix || missing="$$missing postfix"; \
 	test -z "$$missing" && exit 0; \
-	test "$$(id -u)" = 0 || { echo "interop needs:$$missing. As root: apt-get install$$missing" >&2; exit 1; }; \
-	apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing
+	test "$$(id -u)" = 0 || { echo "interop needs:$$missing. As root: make peers" >&2; exit 1; }; \
+	testdata/peers.sh $$missing
 
 fuzz: ## every fuzzer for FUZZTIME=10m, one after another
 	@for p in $$($(GO) list ./...); do \
@@ -64,8 +68,8 @@ fuzz: ## every fuzzer for FUZZTIME=10m, one after another
 crash: ## crash tests at every instant and many seeds (long)
 	SPOOLD_CRASH=full $(GO) test -count=1 -timeout 0 -run "Crash|Failure|FullDisk|Rule|Memory" ./spool/... ./mboxstore/...
 
-soak: ## eight sessions and deliveries on one mailbox for SOAKTIME=10m
-	SPOOLD_SOAK=$(SOAKTIME) $(GO) test -count=1 -timeout 0 -run Soak -v ./cmd/spoold
+soak: peers ## sessions, deliveries and other mail programs on one mailbox for SOAKTIME=10m each
+	SPOOLD_INTEROP=1 SPOOLD_SOAK=$(SOAKTIME) $(GO) test -count=1 -timeout 0 -parallel $(LOCKPEERS) -run 'Soak|Locks' -v ./cmd/spoold
 
 bench: ## Go benchmarks; with BENCH=DIR also DIR/run.sh on testdata/bench/spoold (as root)
 	$(GO) test -run '^$$' -bench . -benchmem ./...

@@ -29,7 +29,7 @@ func agentRivals() []rival {
 	for _, order := range agentOrders {
 		out = append(out, rival{
 			name:    "agent, " + order.name,
-			minimum: map[string]int{"rival delivers": 100, "rival removes": 50},
+			minimum: map[string]int{"rival delivers": 60, "rival removes": 30},
 			start: func(c *contest) []chore {
 				program := agentProgram(c.t)
 				run := func(input string, args ...string) (string, error) {

@@ -25,7 +25,7 @@ func deliveryRivals() []rival {
 		out = append(out, rival{name: "exim4, " + methods, needs: []string{"exim4"}, start: eximRival(methods)})
 	}
 	for i := range out {
-		out[i].minimum = map[string]int{"rival delivers": 30}
+		out[i].minimum = map[string]int{"rival delivers": 15}
 	}
 	return out
 }
