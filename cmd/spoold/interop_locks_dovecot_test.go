@@ -135,35 +135,42 @@ func (d *dovecotSession) step(r *rand.Rand) error {
 	return err
 }
 
-// expunge removes one message. It is gone when Dovecot says so.
+// expunge removes one message. That it is gone is what Dovecot says when it is asked
+// again: EXPUNGE responses also come when it makes its index anew.
 func (d *dovecotSession) expunge(id int) (bool, error) {
-	if _, err := d.command("NOOP"); err != nil {
+	uid, err := d.find(id)
+	if uid == 0 || err != nil {
 		return false, err
+	}
+	if _, err := d.command(`UID STORE %d +FLAGS.SILENT (\Deleted)`, uid); err != nil {
+		return false, err
+	}
+	if _, err := d.command("UID EXPUNGE %d", uid); err != nil {
+		return false, err
+	}
+	uid, err = d.find(id)
+	return uid == 0 && err == nil, err
+}
+
+// find is the UID under which Dovecot has a message now, 0 when it has not.
+func (d *dovecotSession) find(id int) (uint32, error) {
+	if _, err := d.command("NOOP"); err != nil {
+		return 0, err
 	}
 	a, err := d.command("UID SEARCH HEADER X-Soak %q", fmt.Sprintf("%d ", id))
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	for _, uid := range a.search() {
 		a, err := d.command("UID FETCH %d (UID BODY.PEEK[])", uid)
 		if err != nil {
-			return false, err
+			return 0, err
 		}
-		if mails := a.mails(); len(mails) != 1 || soakID(mails[0].Text) != id { // 7 is found in 17, too
-			continue
-		}
-		if _, err := d.command(`UID STORE %d +FLAGS.SILENT (\Deleted)`, uid); err != nil {
-			return false, err
-		}
-		a, err = d.command("UID EXPUNGE %d", uid)
-		if err != nil {
-			return false, err
-		}
-		for _, l := range a.lines {
-			if len(l.fields) == 2 && l.fields[1] == "EXPUNGE" {
-				return true, nil
+		for _, m := range a.mails() {
+			if soakID(m.Text) == id { // 7 is found in 17, too
+				return uid, nil
 			}
 		}
 	}
-	return false, nil
+	return 0, nil
 }

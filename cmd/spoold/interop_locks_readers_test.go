@@ -68,7 +68,7 @@ func cclientRival(c *contest) []chore {
 	})
 	prune := c.removes(func(id int) (bool, error) {
 		out, err := run("prune", inbox, fmt.Sprintf(`SUBJECT "soak %d."`, id))
-		return strings.Contains(out, "purged"), err
+		return strings.HasPrefix(out, "1 message(s) purged") || strings.Contains(out, "\n1 message(s) purged"), err
 	})
 	return []chore{deliver, prune}
 }
