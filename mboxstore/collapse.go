@@ -86,6 +86,9 @@ func (j *journal) deleteRanges(f spool.File, ranges []extent) (*planFile, error)
 
 // replayDead goes on with taking the dead ranges out. replayed: some were still there.
 func (j *journal) replayDead(f spool.File, p *planFile) (replayed bool, next *planFile, err error) {
+	if err := p.cutAgain(f); err != nil {
+		return false, nil, err
+	}
 	dead := p.layout.dead()
 	n, err := p.countMarked(f, dead)
 	if err != nil {
@@ -96,7 +99,7 @@ func (j *journal) replayDead(f spool.File, p *planFile) (replayed bool, next *pl
 	case err != nil, m.next != nil:
 		return true, m.next, err
 	case m.stay == 0 && !m.mended:
-		return false, nil, p.noStrayMark(f)
+		return false, nil, p.markNowhere(f)
 	}
 	if err := f.Sync(); err != nil {
 		return true, nil, err
@@ -189,22 +192,4 @@ func (p *planFile) sizeBefore(dead []extent) int64 {
 		size -= e.n
 	}
 	return size
-}
-
-// noStrayMark makes sure that no other program has rewritten the file while it held dead ranges: their marks would be
-// somewhere in it.
-func (p *planFile) noStrayMark(f spool.File) error {
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	var tail []byte
-	return eachPiece(f, extent{0, info.Size}, 0, p.piece(), func(off int64, b []byte) error {
-		b = append(tail, b...)
-		if i := bytes.Index(b, p.id[:]); i >= 0 {
-			return fmt.Errorf("unfinished change moved to offset %d: %w", off-int64(len(tail))+int64(i), ErrDamaged)
-		}
-		tail = bytes.Clone(b[max(0, len(b)-len(p.id)+1):])
-		return nil
-	})
 }

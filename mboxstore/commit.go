@@ -153,7 +153,8 @@ func (j *journal) draft(f spool.File, info spool.Info, l layout) (*planFile, err
 		}
 		p.sums = append(p.sums, sum)
 	}
-	return p, nil
+	p.edges, err = p.edgesOf(f)
+	return p, err
 }
 
 // extendedSize is the size that the mailbox has while windows are written.

@@ -138,6 +138,7 @@ type rewritePlan struct {
 	window  int64 // largest number of bytes in a window
 	slot    int64 // length of a window slot
 	sums    []uint32
+	edges   uint32 // checksum of what edgesOf names, in the old file
 }
 
 // gap is what lies between the end of the new content and that of the extended file.
@@ -154,6 +155,7 @@ func (p *rewritePlan) encode() []byte {
 	for _, v := range []int64{p.layout.oldSize, p.layout.start, p.extSize, p.window, p.slot} {
 		b = appendInt(b, v)
 	}
+	b = binary.LittleEndian.AppendUint32(b, p.edges)
 	b = appendInt(b, int64(len(p.sums)))
 	for _, s := range p.sums {
 		b = binary.LittleEndian.AppendUint32(b, s)
@@ -241,6 +243,7 @@ func decodePlan(h recordHead, body []byte) (*rewritePlan, error) {
 	p := &rewritePlan{id: h.id, gen: h.seq, box: r.identity(), path: string(r.bytes(r.int()))}
 	p.layout.oldSize, p.layout.start = r.int(), r.int()
 	p.extSize, p.window, p.slot = r.int(), r.int(), r.int()
+	p.edges = r.sum()
 	p.sums = r.sums(r.int())
 	for len(r.b) > 0 {
 		p.layout.segs = append(p.layout.segs, r.segment())

@@ -160,9 +160,11 @@ func (j *journal) replayCut(f spool.File, p *planFile) (replayed bool, err error
 	case err != nil:
 	case there:
 		next, err = j.closeGap(f, p)
-	default:
-		if err = p.cutAgain(f); err == nil && len(p.layout.dead()) > 0 {
-			there, next, err = j.replayDead(f, p)
+	case len(p.layout.dead()) > 0:
+		there, next, err = j.replayDead(f, p)
+	case p.gap() > 0:
+		if err = p.markNowhere(f); err == nil {
+			err = p.cutAgain(f)
 		}
 	}
 	return there, j.goOn(f, p, next, err)
@@ -174,7 +176,7 @@ func (p *planFile) cutAgain(f spool.File) error {
 	if err != nil || p.gap() == 0 || info.Size != p.layout.newSize() {
 		return err
 	}
-	return cutFile(f, info.Size)
+	return shorten(f, info.Size)
 }
 
 // goOn retires p after a step that ended with err, and finishes its successor if there is one.
@@ -204,7 +206,7 @@ func (p *planFile) gapThere(f spool.File) (bool, error) {
 	}
 	switch zeros := len(tail) - len(bytes.TrimLeft(tail, "\x00")); {
 	case bytes.Equal(head, p.id[:]):
-		return true, nil
+		return bytes.Equal(tail, p.id[:]), nil
 	case !allZero(head) || !bytes.Equal(tail[zeros:], p.id[zeros:]):
 		return false, nil
 	case zeros == 0:
@@ -298,6 +300,9 @@ func (p *planFile) verify(f spool.File, redo []int, from int) error {
 	}
 	if info.Size < p.extSize {
 		return &damage{info.Size, fmt.Sprintf("%d bytes missing", p.extSize-info.Size)}
+	}
+	if err := p.verifyEdges(f); err != nil {
+		return err
 	}
 	for _, i := range redo {
 		if err := p.verifyTarget(f, i); err != nil {

@@ -1,0 +1,73 @@
+package mboxstore
+
+import (
+	"bytes"
+	"hash/crc32"
+	"io"
+)
+
+// edge is how many bytes at the ends of a gap are looked at beside the marks.
+const edge = 64
+
+// edgesOf is a checksum of what no window writes and nothing else would show to have moved when another program wrote
+// the whole file anew: the bytes beside the marks in a gap or a dead range, and what stands before it when nothing is
+// written there.
+func (p *planFile) edgesOf(f io.ReaderAt) (sum uint32, err error) {
+	stale := p.layout.dead()
+	if p.gap() > 0 && !p.extends() {
+		stale = append(stale, extent{p.layout.newSize(), p.gap()})
+	}
+	mark := int64(len(p.id))
+	var parts []extent
+	for _, e := range stale {
+		n := max(0, min(edge, e.n-2*mark))
+		parts = append(parts, extent{e.off + mark, n}, extent{e.off + e.n - mark - n, n})
+		if len(p.windows) == 0 {
+			parts = append(parts, extent{max(0, e.off-edge), min(edge, e.off)})
+		}
+	}
+	for _, e := range parts {
+		b := make([]byte, e.n)
+		if err := readFull(f, b, e.off); err != nil {
+			return 0, err
+		}
+		sum = crc32.Update(sum, castagnoli, b)
+	}
+	return sum, nil
+}
+
+func (p *planFile) verifyEdges(f io.ReaderAt) error {
+	sum, err := p.edgesOf(f)
+	if err == nil && sum != p.edges {
+		err = &damage{p.layout.newSize(), "bytes around what is to go"}
+	}
+	return err
+}
+
+// markNowhere makes sure that a gap or a dead range that is not in its place has gone, and was not moved by a program
+// that wrote the whole file anew: it took the stale messages in it for mail. Nobody else knows the plan's id, so where
+// it is found the stale bytes are.
+func (p *planFile) markNowhere(f io.ReaderAt) error {
+	at, err := find(f, p.id[:])
+	if err == nil && at >= 0 {
+		err = &damage{at, "stale bytes of an unfinished change were moved here"}
+	}
+	return err
+}
+
+// find returns the offset of the first place in r that holds what; -1 when there is none.
+func find(r io.ReaderAt, what []byte) (int64, error) {
+	buf := make([]byte, pieceSize+len(what)-1)
+	for off := int64(0); ; off += pieceSize {
+		n, err := r.ReadAt(buf, off)
+		if i := bytes.Index(buf[:n], what); i >= 0 {
+			return off + int64(i), nil
+		}
+		if err == io.EOF {
+			return -1, nil
+		}
+		if err != nil {
+			return -1, err
+		}
+	}
+}
