@@ -2,170 +2,377 @@ package mboxstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"spoold/spool/faultfs"
 )
 
-// change is one command and the two states that a crash in it may leave.
-type crashCase struct {
-	do       func(ctx context.Context, m *Mailbox) error
-	old, new []string
+// The crash matrix of whole mailboxes: a command dies at each of its operations, by a kill or a power cut that loses
+// any part of what was not synced; others append or rewrite the file; the recovery dies, too, and is made again. Then
+// the mailboxes are what they were before the command or what it should have made of them.
+
+const (
+	crashA, crashB = "/mail/a", "/mail/b"
+	crashNow       = 1_000_000_000
+)
+
+// crashTrial is one such history; the same values give the same one.
+type crashTrial struct {
+	name    string
+	seed    int64
+	at      int    // operation of the command in which the process dies
+	mode    int    // -1: kill; else that of the power cut
+	foreign string // what another program does before the recovery
+	again   int    // operation of the recovery in which it dies; 0: it does not
+	without rule   // left out of the protocol
 }
 
-func crashCases() map[string]crashCase {
-	expunge := func(uids ...UID) func(context.Context, *Mailbox) error {
-		return func(ctx context.Context, m *Mailbox) error { _, err := m.Remove(ctx, uids); return err }
+var crashForeign = []string{"", "append", "status", "remove", "append b", "status b", "remove b"}
+
+// crashWorld is two mailboxes on a simulated disk, and what is in them.
+type crashWorld struct {
+	crashTrial
+	ctx     context.Context
+	disk    *faultfs.FS
+	rng     *rand.Rand
+	inbox   bool
+	a, b    *Mailbox // b only where the case needs it
+	two     bool
+	texts   map[string]string // of all messages, by subject
+	removed string            // subject of the message that another program has removed
+	edited  string            // path of the mailbox that another program has rewritten
+	another map[string]bool   // subjects of the messages that became others by that
+}
+
+func newCrashWorld(ctx context.Context, tr crashTrial, c *crashCase) (*crashWorld, error) {
+	w := &crashWorld{
+		crashTrial: tr, ctx: ctx, disk: faultfs.New(tr.seed*7 + int64(tr.mode)), two: c.b != "",
+		rng: rand.New(rand.NewPCG(uint64(tr.seed), uint64(tr.at))), inbox: tr.seed%4 < 2, texts: map[string]string{}, another: map[string]bool{},
 	}
-	add := func(n int) func(context.Context, *Mailbox) error {
-		return func(ctx context.Context, m *Mailbox) error {
-			var msgs []NewMessage
-			for i := range n {
-				text := fmt.Sprintf("Subject: n%d\r\n\r\n%s", i, strings.Repeat("some text\r\n", 90))
-				msgs = append(msgs, NewMessage{Text: strings.NewReader(text), Flags: FlagSeen, Keywords: []string{"Fresh"}})
+	w.disk.File(crashA, []byte(c.a))
+	if w.two && c.b != "missing" {
+		w.disk.File(crashB, []byte(strings.TrimPrefix(c.b, "empty")))
+	}
+	if err := w.open(); err != nil {
+		return nil, err
+	}
+	for _, m := range w.boxes() {
+		if tr.seed%2 == 0 {
+			if err := m.writePending(ctx, true); err != nil {
+				return nil, err
 			}
-			_, _, err := m.Append(ctx, msgs)
+		}
+		for _, u := range m.UIDs() {
+			text, err := m.Text(ctx, u, nil)
+			if err != nil {
+				return nil, err
+			}
+			w.texts[subjectOf(text)] = string(text)
+		}
+		if err := m.keepIndex(); err != nil {
+			return nil, err
+		}
+	}
+	for i := range 3 {
+		w.texts[fmt.Sprint("n", i)] = newText(i)
+	}
+	return w, w.open()
+}
+
+// keepIndex saves what Close saves, and writes nothing to the mailbox.
+func (m *Mailbox) keepIndex() error {
+	m.op.Lock()
+	defer m.op.Unlock()
+	return m.saveCache(true)
+}
+
+// open is a new process: it replays what waits.
+func (w *crashWorld) open() error {
+	o := Options{
+		State: w.disk.Dir("/state"), User: "u", Hostname: "example.com", Inbox: w.inbox, FlushDelay: time.Hour,
+		Now: func() time.Time { return time.Unix(crashNow, 0) },
+	}
+	moves, err := PendingMoves(o.State)
+	if err != nil {
+		return err
+	}
+	for _, p := range []struct {
+		m    **Mailbox
+		path string
+	}{{&w.a, crashA}, {&w.b, crashB}} {
+		if p.path == crashB && !w.two {
+			continue
+		}
+		if *p.m, err = Open(w.ctx, w.disk.Box(p.path), o); err != nil {
+			return err
+		}
+		(*p.m).flush.stop()
+		(*p.m).journal.window = []int64{0, 512, 700, 4096}[w.seed/4%4]
+		if (*p.m).journal.window == 0 {
+			(*p.m).journal.window = defaultWindow
+		}
+		(*p.m).journal.without = w.without
+		o.Inbox = false
+	}
+	for _, v := range moves {
+		if err := v.Finish(w.ctx, w.box(v.Source()), w.box(v.Target())); err != nil && w.damaged() == nil {
 			return err
 		}
 	}
-	five := []string{"1  m1", "2  m2", "3  m3", "4  m4", "5  m5"}
-	without := func(gone ...int) []string {
-		list := slices.Clone(five)
-		for _, g := range slices.Backward(gone) {
-			list = slices.Delete(list, g-1, g)
+	return nil
+}
+
+func (w *crashWorld) boxes() []*Mailbox {
+	if w.two {
+		return []*Mailbox{w.a, w.b}
+	}
+	return []*Mailbox{w.a}
+}
+
+func (w *crashWorld) box(path string) *Mailbox {
+	if path == crashB {
+		return w.b
+	}
+	return w.a
+}
+
+func (w *crashWorld) damaged() error {
+	for _, m := range w.boxes() {
+		if err := m.Damaged(); err != nil {
+			return err
 		}
-		return list
 	}
-	flagged := []string{"1 R m1 $Junk", "2 R m2 $Junk", "3 R m3 $Junk", "4 R m4 $Junk", "5 R m5 $Junk"}
-	return map[string]crashCase{
-		"expunge first":        {expunge(1), five, without(1)},
-		"expunge middle":       {expunge(3), five, without(3)},
-		"expunge last":         {expunge(5), five, without(5)},
-		"expunge every second": {expunge(1, 3, 5), five, without(1, 3, 5)},
-		"expunge all":          {expunge(1, 2, 3, 4, 5), five, []string{}},
-		"append":               {add(1), five, append(slices.Clone(five), "6 R n0 Fresh")},
-		"multi-append":         {add(3), five, append(slices.Clone(five), "6 R n0 Fresh", "7 R n1 Fresh", "8 R n2 Fresh")},
-		"copy": {
-			func(ctx context.Context, m *Mailbox) error { _, _, _, err := m.CopyTo(ctx, m, []UID{2, 4}); return err },
-			five, append(slices.Clone(five), "6  m2", "7  m4"),
-		},
-		"flags and a new keyword": {func(ctx context.Context, m *Mailbox) error {
-			if err := m.Store(ctx, m.UIDs(), StoreOp{Mode: StoreAdd, Flags: FlagSeen, Keywords: []string{"$Junk"}}); err != nil {
-				return err
-			}
-			return m.Flush(ctx)
-		}, five, flagged},
-		"first status blocks": {func(ctx context.Context, m *Mailbox) error { return m.writePending(ctx, true) }, five, five},
-	}
+	return nil
 }
 
-// crashWorld is a mailbox on a simulated disk, durable, with or without status blocks.
-func crashWorld(t *testing.T, seed int64, blocks, inbox bool) (*faultfs.FS, Options) {
-	t.Helper()
-	disk := faultfs.New(seed)
-	o := Options{State: disk.Dir("/state"), User: "u", Hostname: "example.com", Inbox: inbox}
-	disk.File(modelBox, []byte(mailbox(5)))
-	m := openOn(t, disk, o)
-	if blocks {
-		must(t, m.writePending(t.Context(), true))
-	}
-	must(t, m.Close(t.Context()))
-	return disk, o
+func subjectOf(text []byte) string {
+	_, s, _ := strings.Cut(string(text), "Subject: ")
+	s, _, _ = strings.Cut(s, "\r\n")
+	return s
 }
 
-func openOn(t *testing.T, disk *faultfs.FS, o Options) *Mailbox {
-	t.Helper()
-	m, err := Open(t.Context(), disk.Box(modelBox), o)
+// lines shows a mailbox as list does, and compares every text.
+func (w *crashWorld) lines(m *Mailbox) ([]string, error) {
+	lines := []string{}
+	for _, msg := range m.Get(m.UIDs(), nil) {
+		text, err := m.Text(w.ctx, msg.UID, nil)
+		if err != nil {
+			return nil, err
+		}
+		s := subjectOf(text)
+		if want, known := w.texts[s]; known && want != string(text) && !w.torn(s) && !w.becameAnother(s, want, string(text)) {
+			return nil, fmt.Errorf("message %d is %.400q, was %.400q", msg.UID, text, want)
+		}
+		flags := (msg.Flags &^ FlagOld).appendLetters(nil, "RAFDT")
+		lines = append(lines, strings.Join(append([]string{fmt.Sprint(msg.UID), string(flags), s}, msg.Keywords...), " "))
+	}
+	return lines, nil
+}
+
+// torn: when another program has moved what was begun to be appended, it is no longer known as ours, and stays.
+func (w *crashWorld) torn(subject string) bool {
+	return w.edited != "" && strings.HasPrefix(subject, "n")
+}
+
+func (w *crashWorld) die() {
+	w.disk.CrashAt(0)
+	if w.mode < 0 {
+		w.disk.Kill()
+		return
+	}
+	w.disk.PowerCut(w.mode)
+}
+
+// run does the trial. It says whether the process died in the command at all.
+func (tr crashTrial) run(ctx context.Context, c *crashCase) (w *crashWorld, crashed bool, err error) {
+	w, err = newCrashWorld(ctx, tr, c)
 	if err != nil {
-		t.Fatalf("%v\n%s", err, strings.Join(disk.Log(), "\n"))
+		return w, false, fmt.Errorf("before: %w", err)
 	}
-	m.flush.stop()
-	return m
+	validity := w.a.Status().UIDValidity
+	w.disk.CrashAt(tr.at)
+	crashed = faultfs.Run(func() { err = c.do(w) })
+	if err != nil {
+		return w, crashed, err
+	}
+	w.die()
+	if err := w.others(); err != nil {
+		return w, crashed, err
+	}
+	if tr.again > 0 {
+		w.disk.CrashAt(tr.again)
+		if faultfs.Run(func() { err = w.open() }) {
+			w.die()
+		} else if err != nil {
+			return w, crashed, fmt.Errorf("first recovery: %w", err)
+		}
+		w.disk.CrashAt(0)
+	}
+	before := w.journal()
+	if err := w.open(); err != nil {
+		return w, crashed, fmt.Errorf("recovery: %w", err)
+	}
+	if err := w.damaged(); err != nil {
+		return w, crashed, w.checkDamaged(err, before)
+	}
+	if v := w.a.Status().UIDValidity; v != validity {
+		return w, crashed, fmt.Errorf("UIDVALIDITY %d, was %d", v, validity)
+	}
+	return w, crashed, w.check(c, crashed)
 }
 
-// TestCrashInEveryOperation: after a crash at any moment of a change, and in the replay, the mailbox is the old or
-// the new one, each message once and with its UID; and the new one when the change was acknowledged.
-func TestCrashInEveryOperation(t *testing.T) {
-	step := 2
-	if os.Getenv("SPOOLD_CRASH") == "full" {
-		step = 1
+// journal is what is in the journal, and what is in the mailboxes.
+func (w *crashWorld) journal() map[string]string {
+	files := map[string]string{}
+	names, err := w.disk.Dir("/state/journal").Names()
+	if err != nil {
+		return nil
 	}
-	for name, c := range crashCases() {
-		t.Run(name, func(t *testing.T) {
-			for at := 1; ; at += step {
-				if done := crashOnce(t, c, at, int64(at)); done {
-					break
+	for _, n := range names {
+		if strings.HasSuffix(n, planSuffix) || strings.HasSuffix(n, moveSuffix) {
+			files[n] = string(w.disk.Bytes("/state/journal/" + n))
+		}
+	}
+	files[crashA], files[crashB] = string(w.disk.Bytes(crashA)), string(w.disk.Bytes(crashB))
+	return files
+}
+
+// checkDamaged: that is only for what another program has rewritten; then nothing is changed any more.
+func (w *crashWorld) checkDamaged(damage error, before map[string]string) error {
+	if w.edited == "" {
+		return fmt.Errorf("damaged: %w", damage)
+	}
+	info, err := w.disk.File(w.edited, nil).Stat()
+	if err != nil {
+		return err
+	}
+	after, id := w.journal(), identityOf(info).name()
+	for name, content := range before {
+		if after[name] != content && (strings.HasPrefix(name, id) || name == w.edited) {
+			return fmt.Errorf("%s of a damaged mailbox has changed: %w", name, damage)
+		}
+	}
+	for _, m := range w.boxes() {
+		if m.Damaged() != nil && !m.ReadOnly() {
+			return errors.New("damaged, but not read-only")
+		}
+	}
+	return nil
+}
+
+// smallest makes a failing trial as simple as it still fails.
+func (tr crashTrial) smallest(ctx context.Context, c *crashCase) crashTrial {
+	fails := func(t crashTrial) bool { _, _, err := t.run(ctx, c); return err != nil }
+	try := func(change func(*crashTrial)) bool {
+		t := tr
+		if change(&t); t != tr && fails(t) {
+			tr = t
+			return true
+		}
+		return false
+	}
+	try(func(t *crashTrial) { t.again = 0 })
+	try(func(t *crashTrial) { t.foreign = "" })
+	try(func(t *crashTrial) { t.mode = -1 })
+	for seed := int64(0); seed < tr.seed && !try(func(t *crashTrial) { t.seed = seed }); seed++ {
+	}
+	for at := 1; at < tr.at && !try(func(t *crashTrial) { t.at = at }); at++ {
+	}
+	for again := 1; again < tr.again && !try(func(t *crashTrial) { t.again = again }); again++ {
+	}
+	return tr
+}
+
+// TestCrashInEveryOperation: after a crash at any moment of a change, and in the recovery, the mailboxes are the old or
+// the new ones, each message once and with its UID; and the new ones when the change was acknowledged.
+func TestCrashInEveryOperation(t *testing.T) {
+	full := os.Getenv("SPOOLD_CRASH") == "full"
+	for _, c := range crashCases() {
+		t.Run(c.name, func(t *testing.T) {
+			n, damaged, crashes := 0, 0, 0
+			rng := rand.New(rand.NewPCG(1, 2))
+			for at, crashed := 1, true; crashed; at++ {
+				crashed = false
+				for tr := range c.trials(rng, at, full) {
+					w, died, err := tr.run(t.Context(), &c)
+					if err != nil {
+						tr = tr.smallest(t.Context(), &c)
+						w, _, err = tr.run(t.Context(), &c)
+						t.Fatalf("%+v: %v\n%s", tr, err, strings.Join(w.disk.Log(), "\n"))
+					}
+					n++
+					crashed = crashed || died
+					if died {
+						crashes++
+					}
+					if w.damaged() != nil {
+						damaged++
+					}
+				}
+				if c.sees != "" && !crashed {
+					c.wantSeen(t)
 				}
 			}
+			t.Logf("%d trials, %d of them crashed, %d refused what another program had rewritten", n, crashes, damaged)
 		})
 	}
 }
 
-func crashOnce(t *testing.T, c crashCase, at int, seed int64) (done bool) {
-	for mode := -1; mode <= 3; mode++ {
-		disk, o := crashWorld(t, seed*7+int64(mode), at%2 == 0, at%4 < 2)
-		m := openOn(t, disk, o)
-		validity := m.Status().UIDValidity
-		disk.CrashAt(at)
-		var err error
-		crashed := faultfs.Run(func() { err = c.do(t.Context(), m) })
-		if !crashed && err != nil {
-			t.Fatal(err)
-		}
-		die(disk, mode)
-		if at%3 == 0 { // and once more while it recovers
-			disk.CrashAt(1 + at%11)
-			faultfs.Run(func() {
-				if m, err := Open(t.Context(), disk.Box(modelBox), refresh(disk, o)); err == nil {
-					m.flush.stop()
+// trials are the trials with a crash at one operation: all there are, or some.
+func (c *crashCase) trials(rng *rand.Rand, at int, full bool) func(yield func(crashTrial) bool) {
+	foreign := crashForeign
+	if c.b == "" {
+		foreign = foreign[:4]
+	}
+	return func(yield func(crashTrial) bool) {
+		if !full {
+			for i := range 3 {
+				tr := crashTrial{name: c.name, seed: rng.Int64N(16), at: at, mode: rng.IntN(5) - 1}
+				if i > 0 {
+					tr.foreign, tr.again = foreign[rng.IntN(len(foreign))], max(0, rng.IntN(40)-20)
 				}
-			})
-			die(disk, mode)
+				if !yield(tr) {
+					return
+				}
+			}
+			return
 		}
-		m = openOn(t, disk, refresh(disk, o))
-		got := list(t, m)
-		if !slices.Equal(got, c.new) && (!crashed || !c.between(got)) {
-			t.Errorf("crash at %d (%v), mode %d: got %q\n%s\n%q", at, crashed, mode, got, strings.Join(disk.Log(), "\n"), disk.Bytes(modelBox))
+		for seed := range int64(16) {
+			for mode := -1; mode <= 3; mode++ {
+				for _, f := range foreign {
+					for _, again := range []int{0, 1 + rng.IntN(12), 1 + rng.IntN(40)} {
+						if !yield(crashTrial{name: c.name, seed: seed, at: at, mode: mode, foreign: f, again: again}) {
+							return
+						}
+					}
+				}
+			}
 		}
-		if v := m.Status().UIDValidity; v != validity {
-			t.Errorf("crash at %d, mode %d: UIDVALIDITY %d, was %d", at, mode, v, validity)
-		}
-		if t.Failed() {
-			return true
-		}
-		done = !crashed
 	}
-	return done
 }
 
-// between reports whether got is the old state. Flags are kept message by message: each is the old or the new one.
-func (c *crashCase) between(got []string) bool {
-	if len(c.old) != len(c.new) || len(got) != len(c.old) {
-		return slices.Equal(got, c.old)
-	}
-	for i := range got {
-		if got[i] != c.old[i] && got[i] != c.new[i] {
-			return false
+// TestRuleOfMoves: without a durable record the matrix finds messages in both mailboxes.
+func TestRuleOfMoves(t *testing.T) {
+	cases := crashCases()
+	c := &cases[slices.IndexFunc(cases, func(c crashCase) bool { return c.name == "move" })]
+	for at, crashed := 1, true; crashed; at++ {
+		crashed = false
+		for mode := -1; mode <= 3; mode++ {
+			tr := crashTrial{name: c.name, at: at, mode: mode, without: ruleMoveRecord}
+			_, died, err := tr.run(t.Context(), c)
+			if err != nil {
+				t.Logf("found: %+v", tr)
+				return
+			}
+			crashed = crashed || died
 		}
 	}
-	return true
-}
-
-func die(disk *faultfs.FS, mode int) {
-	disk.CrashAt(0)
-	if mode < 0 {
-		disk.Kill()
-		return
-	}
-	disk.PowerCut(mode)
-}
-
-// refresh gives the options the directory as it is after a restart.
-func refresh(disk *faultfs.FS, o Options) Options {
-	o.State = disk.Dir("/state")
-	return o
+	t.Error("nothing found")
 }
