@@ -298,7 +298,7 @@ func rewriteOn(t fataler, disk *faultfs.FS, content string) {
 }
 
 func reorderCrash(t *testing.T, order []int, at, mode int) (crashed bool) {
-	disk, o := crashWorld(t, int64(at*7+mode), true, at%2 == 0)
+	disk, o := simMailbox(t, int64(at*7+mode), true, at%2 == 0)
 	m := openOn(t, disk, o)
 	content := permuted(t, string(disk.Bytes(modelBox)), order...)
 	rewriteOn(t, disk, content)

@@ -74,7 +74,7 @@ func newCrashWorld(ctx context.Context, tr crashTrial, c *crashCase) (*crashWorl
 			if err != nil {
 				return nil, err
 			}
-			w.texts[subjectOf(text)] = string(text)
+			w.texts[subjectIn(text)] = string(text)
 		}
 		if err := m.keepIndex(); err != nil {
 			return nil, err
@@ -152,7 +152,7 @@ func (w *crashWorld) damaged() error {
 	return nil
 }
 
-func subjectOf(text []byte) string {
+func subjectIn(text []byte) string {
 	_, s, _ := strings.Cut(string(text), "Subject: ")
 	s, _, _ = strings.Cut(s, "\r\n")
 	return s
@@ -166,7 +166,7 @@ func (w *crashWorld) lines(m *Mailbox) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		s := subjectOf(text)
+		s := subjectIn(text)
 		if want, known := w.texts[s]; known && want != string(text) && !w.torn(s) && !w.becameAnother(s, want, string(text)) {
 			return nil, fmt.Errorf("message %d is %.400q, was %.400q", msg.UID, text, want)
 		}

@@ -56,7 +56,7 @@ func TestCrashLeavesTheMark(t *testing.T) {
 func brokenWorld(t *testing.T) (*faultfs.FS, Options) {
 	t.Helper()
 	for at := 1; at < 100; at++ {
-		disk, o := crashWorld(t, 1, true, false)
+		disk, o := simMailbox(t, 1, true, false)
 		m := openOn(t, disk, o)
 		disk.CrashAt(at)
 		crashed := faultfs.Run(func() { _, _ = m.Remove(t.Context(), []UID{1, 3}) }) // it crashes

@@ -174,12 +174,10 @@ func (m *Mailbox) carryOut(p *plan, sync bool) error {
 	}
 	if !p.empty() {
 		m.unsynced = true
+		m.markAhead(m.index.base.LastUID, p.end) // edits in place may bring UIDs, too
 	}
 	if !p.empty() && !sync {
 		m.flush.syncLater()
-	}
-	if p.layout != nil {
-		m.markAhead(m.index.base.LastUID, p.end)
 	}
 	m.mu.Lock()
 	err = m.writePlan(p, sync)
