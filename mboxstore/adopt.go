@@ -31,6 +31,7 @@ const (
 func (m *Mailbox) adopt(s *scanned, stamp spool.Stamp) error {
 	m.mu.Lock()
 	x := &m.index
+	written := x.onFile
 	a := adoption{m: m, x: x, s: s, now: stamp, first: x.base.UIDValidity == 0, before: x.base}
 	if s.tail {
 		a.adoptTail()
@@ -40,7 +41,7 @@ func (m *Mailbox) adopt(s *scanned, stamp spool.Stamp) error {
 	}
 	x.setEnd(s)
 	m.stamp = stamp
-	if a.newValidity || x.displaced > 0 {
+	if a.newValidity || x.displaced > 0 || x.forgets(&written) {
 		a.makeDurable()
 	}
 	m.mu.Unlock()
@@ -55,8 +56,9 @@ func (m *Mailbox) adopt(s *scanned, stamp spool.Stamp) error {
 	return nil
 }
 
-// makeDurable: a UIDVALIDITY that is not in the file, and UIDs that cannot be told from the order of the messages in
-// it, must be durable before they are told (promise 2). The caller holds mu.
+// makeDurable: a UIDVALIDITY that is not in the file, UIDs that cannot be told from the order of the messages in it, and
+// a last UID that another program has taken away with the base line, must be durable before they are told (promise 2).
+// The caller holds mu.
 func (a *adoption) makeDurable() {
 	if a.m.o.State == nil {
 		return
@@ -64,6 +66,12 @@ func (a *adoption) makeDurable() {
 	if err := a.m.writeCache(a.m.encodeCache(), true); err != nil {
 		a.m.log.Warn("uids not durable", "err", err)
 	}
+}
+
+// forgets reports whether the file knows less of the UIDs that were given than when its base line was written.
+func (x *index) forgets(written *Base) bool {
+	return written.UIDValidity == x.base.UIDValidity &&
+		(x.onFile.UIDValidity != written.UIDValidity || x.onFile.LastUID < written.LastUID)
 }
 
 type adoption struct {
