@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -16,47 +17,88 @@ import (
 type modelMessage struct {
 	uid      UID
 	subject  string
+	text     string // as served; "": not seen yet
 	flags    Flags
 	keywords []string
+	unknown  bool // flags and keywords are what the mailbox says when it is seen first
 }
 
-// model is a mailbox without a file: what has to be true of one after any sequence of changes by us and by others.
-type model struct {
-	t        *testing.T
-	fs       *faultfs.FS
-	o        Options
-	m        *Mailbox
+// modelState is what a mailbox has to be after any sequence of changes by us and by others.
+type modelState struct {
 	messages []modelMessage
 	last     UID
-	next     int
-	validity uint32
 }
 
-const modelBox = "/mail/u"
+func (s *modelState) clone() modelState { return modelState{slices.Clone(s.messages), s.last} }
+
+// add enters new messages; they get the next UIDs.
+func (s *modelState) add(m modelMessage) {
+	s.last++
+	m.uid = s.last
+	s.messages = append(s.messages, m)
+}
+
+func (s *modelState) remove(uids []UID) {
+	s.messages = slices.DeleteFunc(s.messages, func(m modelMessage) bool { return slices.Contains(uids, m.uid) })
+}
+
+func (s *modelState) of(uids []UID) []modelMessage {
+	return slices.DeleteFunc(slices.Clone(s.messages), func(m modelMessage) bool { return !slices.Contains(uids, m.uid) })
+}
+
+// modelMailbox is a mailbox and what it should be.
+type modelMailbox struct {
+	modelState
+	path     string
+	inbox    bool
+	m        *Mailbox
+	validity uint32
+	views    []*modelView
+	skips    bool // UIDs that were to be given before a crash may never be given
+}
+
+// model is two mailboxes of one user: the inbox and a folder.
+type model struct {
+	t     *testing.T
+	fs    *faultfs.FS
+	boxes []*modelMailbox
+	next  int
+	steps int
+}
 
 func newModel(t *testing.T) *model {
 	s := &model{t: t, fs: faultfs.New(1)}
-	s.o = Options{Inbox: true, State: s.fs.Dir("/state"), User: "u", Hostname: "example.com"}
-	s.fs.File(modelBox, nil)
+	s.boxes = []*modelMailbox{{path: "/mail/u", inbox: true}, {path: "/mail/f"}}
+	for _, b := range s.boxes {
+		s.fs.File(b.path, nil)
+	}
 	s.reopen()
-	s.validity = s.m.Status().UIDValidity
+	for _, b := range s.boxes {
+		b.validity = b.m.Status().UIDValidity
+	}
 	return s
 }
 
-// reopen opens the mailbox; what is written in the background would make the order of things random.
+// reopen is a new process; what is written in the background would make the order of things random.
 func (s *model) reopen() {
-	m, err := Open(s.t.Context(), s.fs.Box(modelBox), s.o)
-	if err != nil {
-		s.t.Fatal(err)
+	o := Options{State: s.fs.Dir("/state"), User: "u", Hostname: "example.com", FlushDelay: time.Hour}
+	o.Now = func() time.Time { return time.Unix(crashNow, 0) }
+	moves, err := PendingMoves(o.State)
+	must(s.t, err)
+	for _, b := range s.boxes {
+		o.Inbox = b.inbox
+		b.m, err = Open(s.t.Context(), s.fs.Box(b.path), o)
+		must(s.t, err)
+		b.m.flush.stop()
+		b.views = []*modelView{newModelView(b.m), newModelView(b.m)}
 	}
-	m.flush.stop()
-	s.m = m
+	for _, v := range moves {
+		must(s.t, v.Finish(s.t.Context(), s.box(v.Source()).m, s.box(v.Target()).m))
+	}
 }
 
-// add enters new messages; they get the next UIDs.
-func (s *model) add(subject string, flags Flags, keywords []string) {
-	s.last++
-	s.messages = append(s.messages, modelMessage{s.last, subject, flags, keywords})
+func (s *model) box(path string) *modelMailbox {
+	return s.boxes[slices.IndexFunc(s.boxes, func(b *modelMailbox) bool { return b.path == path })]
 }
 
 func (s *model) subject() string {
@@ -64,10 +106,15 @@ func (s *model) subject() string {
 	return fmt.Sprintf("s%d", s.next)
 }
 
+// draw takes one of the mailboxes.
+func (s *model) draw(t *rapid.T, what string) *modelMailbox {
+	return s.box(rapid.SampledFrom([]string{"/mail/u", "/mail/f"}).Draw(t, what))
+}
+
 // pick draws some of the messages that there are.
-func (s *model) pick(t *rapid.T) []UID {
+func (b *modelMailbox) pick(t *rapid.T) []UID {
 	var uids []UID
-	for _, m := range s.messages {
+	for _, m := range b.messages {
 		if rapid.Bool().Draw(t, fmt.Sprint("pick ", m.uid)) {
 			uids = append(uids, m.uid)
 		}
@@ -75,195 +122,158 @@ func (s *model) pick(t *rapid.T) []UID {
 	return uids
 }
 
-var modelWords = [][]string{nil, {"Work"}, {"$Junk", "Later"}, {"Work", "Later"}}
-
-func (s *model) store(t *rapid.T) {
-	uids := s.pick(t)
-	op := StoreOp{
-		Mode:     StoreMode(rapid.IntRange(0, 2).Draw(t, "mode")),
-		Flags:    Flags(rapid.IntRange(0, 31).Draw(t, "flags")),
-		Keywords: rapid.SampledFrom(modelWords).Draw(t, "keywords"),
-	}
-	if err := s.m.Store(context.Background(), uids, op); err != nil {
-		t.Fatal(err)
-	}
-	for i := range s.messages {
-		if m := &s.messages[i]; slices.Contains(uids, m.uid) {
-			m.store(op)
-		}
-	}
-}
-
-func (m *modelMessage) store(op StoreOp) {
-	gone := func(w string) bool { return slices.Contains(op.Keywords, w) }
-	switch op.Mode {
-	case StoreSet:
-		m.flags, m.keywords = op.Flags, op.Keywords
-	case StoreAdd:
-		m.flags |= op.Flags
-		m.keywords = append(slices.DeleteFunc(slices.Clone(m.keywords), gone), op.Keywords...)
-	case StoreRemove:
-		m.flags &^= op.Flags
-		m.keywords = slices.DeleteFunc(slices.Clone(m.keywords), gone)
-	}
-}
-
-func (s *model) expunge(t *rapid.T) {
-	if _, err := s.m.Expunge(context.Background(), nil, true); err != nil {
-		t.Fatal(err)
-	}
-	s.messages = slices.DeleteFunc(s.messages, func(m modelMessage) bool { return m.flags&FlagDeleted != 0 })
-}
-
-func (s *model) append(t *rapid.T) {
-	var msgs []NewMessage
-	for range rapid.IntRange(1, 3).Draw(t, "messages") {
-		subject, words := s.subject(), rapid.SampledFrom(modelWords).Draw(t, "keywords")
-		text := "Subject: " + subject + "\r\n\r\n" + rapid.SampledFrom([]string{"", "x", "From me\r\n", "a\r\n\r\n"}).Draw(t, "text")
-		msgs = append(msgs, NewMessage{Text: strings.NewReader(text), Flags: FlagFlagged, Keywords: words})
-		s.add(subject, FlagFlagged, words)
-	}
-	if _, _, err := s.m.Append(context.Background(), msgs); err != nil {
+func (b *modelMailbox) refresh(t *rapid.T) {
+	if err := b.m.Refresh(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func (s *model) copy(t *rapid.T) {
-	uids := s.pick(t)
-	uids = uids[:min(len(uids), 2)]
-	if _, _, _, err := s.m.CopyTo(context.Background(), s.m, uids); err != nil {
-		t.Fatal(err)
-	}
-	for _, m := range slices.Clone(s.messages) {
-		if slices.Contains(uids, m.uid) {
-			s.add(m.subject, m.flags, m.keywords)
-		}
-	}
-}
-
-// deliver appends as an MDA does, after a look so that our answer to what came before is out.
-func (s *model) deliver(t *rapid.T) {
-	s.refresh(t)
-	for range rapid.IntRange(1, 2).Draw(t, "mails") {
-		subject := s.subject()
-		end := rapid.SampledFrom([]string{"\n", "text\n\n", "text\n", "\x00\n\n"}).Draw(t, "end")
-		mail := "From mda Wed Dec  2 05:53:22 1992\nStatus: RO\nX-UID: 3\nSubject: " + subject + "\n\n" + end
-		s.fs.Append(modelBox, []byte(mail))
-		s.add(subject, 0, nil)
-	}
-}
-
-// edit removes a message as an editor would: the whole file is written anew.
-func (s *model) edit(t *rapid.T) {
-	if len(s.messages) == 0 {
-		return
-	}
-	if err := s.m.writePending(context.Background(), true); err != nil {
-		t.Fatal(err)
-	}
-	s.refresh(t)
-	i := rapid.IntRange(0, len(s.messages)-1).Draw(t, "message")
-	at := s.m.index.records[i].off
-	to := s.m.index.end
-	if i+1 < len(s.messages) {
-		to = s.m.index.records[i+1].off
-	}
-	c := s.fs.Bytes(modelBox)
-	f := s.fs.File(modelBox, nil)
-	_, err := f.WriteAt(append(slices.Clone(c[:at]), c[to:]...), 0)
-	if err == nil {
-		err = f.Truncate(int64(len(c)) - (to - at))
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.messages = slices.Delete(s.messages, i, i+1)
-}
-
-func (s *model) flush(t *rapid.T) {
-	if err := s.m.writePending(context.Background(), rapid.Bool().Draw(t, "sync")); err != nil {
+// settle makes the file say what clients were told.
+func (b *modelMailbox) settle(t *rapid.T) {
+	b.refresh(t)
+	if err := b.m.writePending(context.Background(), true); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func (s *model) refresh(t *rapid.T) {
-	if err := s.m.Refresh(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// crash loses all that was not durable, after flags were flushed as CHECK does.
-func (s *model) crash(t *rapid.T) {
-	s.refresh(t)
-	if err := s.m.writePending(context.Background(), true); err != nil {
-		t.Fatal(err)
-	}
-	if mode := rapid.IntRange(-1, 3).Draw(t, "mode"); mode < 0 {
-		s.fs.Kill()
-	} else {
-		s.fs.PowerCut(mode)
-	}
-	s.o.State = s.fs.Dir("/state")
-	s.reopen()
-}
-
-// restart closes and opens, now and then after the state directory's cache was lost. Then UIDs and flags come from
-// the file alone.
-func (s *model) restart(t *rapid.T) {
-	s.refresh(t)
-	if err := s.m.writePending(context.Background(), true); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.m.Close(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-	if len(s.messages) > 0 && rapid.Bool().Draw(t, "cache lost") {
-		if err := s.o.State.Remove(s.m.cacheName()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	s.reopen()
-}
-
+// check compares everything, after every step.
 func (s *model) check(t *rapid.T) {
-	s.refresh(t)
-	if st := s.m.Status(); st.UIDValidity != s.validity || st.UIDNext != s.last+1 {
-		t.Fatalf("UIDVALIDITY %d UIDNEXT %d, want %d %d", st.UIDValidity, st.UIDNext, s.validity, s.last+1)
-	}
-	var want, got []string
-	for _, m := range s.messages {
-		want = append(want, modelLine(m.uid, m.subject, m.flags, m.keywords))
-	}
-	for _, m := range s.m.Get(s.m.UIDs(), nil) {
-		text, err := s.m.Text(context.Background(), m.UID, nil)
-		if err != nil || int64(len(text)) != m.Size {
-			t.Fatalf("message %d: %d octets of %d, %v", m.UID, len(text), m.Size, err)
+	s.steps++
+	for _, b := range s.boxes {
+		b.refresh(t)
+		if err := b.differs(); err != nil {
+			t.Fatalf("%s: %v\nfile\n%q\n%s", b.path, err, s.fs.Bytes(b.path), strings.Join(s.fs.Log(), "\n"))
 		}
-		_, subject, _ := strings.Cut(string(text), "Subject: ")
-		subject, _, _ = strings.Cut(subject, "\r\n")
-		got = append(got, modelLine(m.UID, subject, m.Flags&^FlagOld, m.Keywords))
+		for i, v := range b.views {
+			if err := v.clone().follow(b.m); err != nil {
+				t.Fatalf("%s: session %d: %v", b.path, i, err)
+			}
+		}
+	}
+}
+
+// differs compares the mailbox with what it should be, and takes over what could not be known.
+func (b *modelMailbox) differs() error {
+	st := b.m.Status()
+	if b.skips && st.UIDNext > b.last+1 {
+		b.last = st.UIDNext - 1
+	}
+	b.skips = false
+	if st.UIDValidity != b.validity || st.UIDNext != b.last+1 {
+		return fmt.Errorf("UIDVALIDITY %d UIDNEXT %d, want %d %d", st.UIDValidity, st.UIDNext, b.validity, b.last+1)
+	}
+	rows := b.m.Get(b.m.UIDs(), nil)
+	var want, got []string
+	for i := range rows {
+		text, err := b.m.Text(context.Background(), rows[i].UID, nil)
+		if err != nil || int64(len(text)) != rows[i].Size {
+			return fmt.Errorf("message %d: %d octets of %d, %w", rows[i].UID, len(text), rows[i].Size, err)
+		}
+		if i < len(b.messages) {
+			b.messages[i].learn(&rows[i], string(text))
+		}
+		got = append(got, modelLine(rows[i].UID, subjectOf(text), rows[i].Flags&^FlagOld, rows[i].Keywords, string(text)))
+	}
+	for _, m := range b.messages {
+		want = append(want, modelLine(m.uid, m.subject, m.flags, m.keywords, m.text))
 	}
 	if w, g := strings.Join(want, "\n"), strings.Join(got, "\n"); w != g {
-		t.Fatalf("want\n%s\ngot\n%s\nfile\n%q", w, g, s.fs.Bytes(modelBox))
+		return fmt.Errorf("want\n%s\ngot\n%s", w, g)
+	}
+	return nil
+}
+
+// learn takes over, once, what only the mailbox can know of a message that another program has written.
+func (m *modelMessage) learn(row *Message, text string) {
+	if m.uid != row.UID {
+		return
+	}
+	if m.text == "" {
+		m.text = text
+	}
+	if m.unknown {
+		m.flags, m.keywords, m.unknown = row.Flags&^FlagOld, row.Keywords, false
 	}
 }
 
-func modelLine(uid UID, subject string, flags Flags, words []string) string {
+func modelLine(uid UID, subject string, flags Flags, words []string, text string) string {
 	words = slices.Sorted(slices.Values(words))
-	return fmt.Sprintf("%d %s %s %v", uid, subject, flags.appendLetters(nil, "RAFDT"), words)
+	return fmt.Sprintf("%d %s %s %v %q", uid, subject, flags.appendLetters(nil, "RAFDT"), words, text)
 }
 
-// TestModel runs random changes by us and by other programs against the model.
+// modelView is what a session knows of a mailbox.
+type modelView struct {
+	modseq uint64
+	uids   []UID
+	rows   map[UID]string
+}
+
+func newModelView(m *Mailbox) *modelView {
+	c := m.Changes(0)
+	v := &modelView{modseq: c.ModSeq, uids: slices.Clone(c.New), rows: map[UID]string{}}
+	v.read(m, c.New)
+	return v
+}
+
+func (v *modelView) clone() *modelView {
+	rows := make(map[UID]string, len(v.rows))
+	for u, r := range v.rows {
+		rows[u] = r
+	}
+	return &modelView{v.modseq, slices.Clone(v.uids), rows}
+}
+
+func (v *modelView) read(m *Mailbox, uids []UID) {
+	for _, row := range m.Get(uids, nil) {
+		v.rows[row.UID] = modelLine(row.UID, "", row.Flags&^FlagOld, row.Keywords, "")
+	}
+}
+
+// follow takes the news as a session does. Then it must know all that there is.
+func (v *modelView) follow(m *Mailbox) error {
+	c := m.Changes(v.modseq)
+	if c.Lost {
+		return fmt.Errorf("lost after %d", v.modseq)
+	}
+	v.modseq = c.ModSeq
+	v.uids = slices.DeleteFunc(v.uids, func(u UID) bool { return slices.Contains(c.Expunged, u) })
+	for _, u := range c.New {
+		if n := len(v.uids); n > 0 && u <= v.uids[n-1] {
+			return fmt.Errorf("new message %d behind %d", u, v.uids[n-1])
+		}
+		v.uids = append(v.uids, u)
+	}
+	v.read(m, c.New)
+	v.read(m, c.Changed)
+	want := newModelView(m)
+	if !slices.Equal(v.uids, want.uids) {
+		return fmt.Errorf("knows %v of %v, told %+v", v.uids, want.uids, c)
+	}
+	for _, u := range v.uids {
+		if v.rows[u] != want.rows[u] {
+			return fmt.Errorf("knows %s of %s, told %+v", v.rows[u], want.rows[u], c)
+		}
+	}
+	return nil
+}
+
+// TestModel runs random changes by sessions and by other programs, and crashes, against the model.
 func TestModel(t *testing.T) {
+	steps, runs := 0, 0
 	rapid.Check(t, func(rt *rapid.T) {
 		s := newModel(t)
-		defer func() { _ = s.m.Close(context.Background()) }() // the check has spoken already
 		rt.Repeat(map[string]func(*rapid.T){
-			"": s.check, "store": s.store, "expunge": s.expunge, "append": s.append, "copy": s.copy,
-			"deliver": s.deliver, "edit": s.edit, "flush": s.flush, "restart": s.restart, "crash": s.crash,
+			"": s.check, "store": s.store, "expunge": s.act(expungeStep), "append": s.act(appendModelStep),
+			"copy": s.act(copyStep), "move": s.act(moveStep), "flush": s.flush, "news": s.news,
+			"deliver": s.deliver, "delete outside": s.deleteOutside, "flag outside": s.flagOutside,
+			"cut outside": s.cutOutside, "replace outside": s.replaceOutside,
+			"restart": s.restart, "crash": s.crash, "crash in a change": s.crashIn,
 		})
+		for _, b := range s.boxes {
+			must(t, b.m.Close(context.Background()))
+		}
+		steps += s.steps
+		runs++
 	})
+	t.Logf("%d steps in %d runs", steps, runs)
 }
