@@ -191,6 +191,9 @@ func (a *adoption) trim(r *record, known *memory) {
 	if old == nil || old.digest != r.digest || old.text != r.text || old.Size >= r.Size || old.end >= r.end || r.end-old.end > closingRoom {
 		return
 	}
+	if uid := r.onFile.uid; uid != old.onFile.uid && uid != old.UID {
+		return // another message with the same header has come to stand there
+	}
 	b := make([]byte, r.end-old.end)
 	if _, err := a.m.file.ReadAt(b, old.end); err == nil && len(bytes.Trim(b, " \t\r\n\x00")) == 0 {
 		r.end, r.Size = old.end, old.Size

@@ -342,16 +342,48 @@ func reorderCrash(t *testing.T, order []int, at, mode int) (crashed bool) {
 // foreignModel is a mailbox that others rearrange at will: what has to hold is that a message that stays as it is
 // keeps its UID.
 type foreignModel struct {
-	*model
-	uids map[string]UID // by subject
+	tb       *testing.T
+	fs       *faultfs.FS
+	o        Options
+	m        *Mailbox
+	uids     map[string]UID // by subject
+	last     UID
+	next     int
+	validity uint32
+}
+
+func newForeignModel(t *testing.T, inbox bool) *foreignModel {
+	f := &foreignModel{tb: t, fs: faultfs.New(1), uids: map[string]UID{}}
+	f.o = Options{Inbox: inbox, State: f.fs.Dir("/state"), User: "u", Hostname: "example.com"}
+	f.fs.File(modelBox, nil)
+	f.reopen()
+	f.validity = f.m.Status().UIDValidity
+	return f
+}
+
+func (f *foreignModel) reopen() { f.m = openOn(f.tb, f.fs, f.o) }
+
+func (f *foreignModel) subject() string {
+	f.next++
+	return fmt.Sprintf("s%d", f.next)
+}
+
+func (f *foreignModel) flush(t *rapid.T) {
+	if err := f.m.writePending(context.Background(), rapid.Bool().Draw(t, "sync")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (f *foreignModel) refresh(t *rapid.T) {
+	if err := f.m.Refresh(context.Background()); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestForeignRewritesModel runs random rewrites by another program, and work of ours in between.
 func TestForeignRewritesModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		f := &foreignModel{model: newModel(t), uids: map[string]UID{}}
-		f.o.Inbox = rapid.Bool().Draw(rt, "inbox")
-		f.reopen()
+		f := newForeignModel(t, rapid.Bool().Draw(rt, "inbox"))
 		defer func() { _ = f.m.Close(context.Background()) }() // the check has spoken already
 		rt.Repeat(map[string]func(*rapid.T){
 			"": f.check, "rewrite": f.rewrite, "deliver": f.deliver, "flush": f.flush, "restart": f.restart,

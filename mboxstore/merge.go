@@ -8,16 +8,20 @@ import "slices"
 func (a *adoption) merge(r, old *record) bool {
 	r.since, r.ModSeq = old.since, old.ModSeq
 	r.bogus = r.bogus || old.bogus && r.onFile.flags == old.onFile.flags && r.onFile.uid == old.onFile.uid
-	ours := old.Flags ^ old.onFile.flags
-	theirs := r.onFile.flags ^ old.onFile.flags
+	was := old.onFile
+	if old.bogus && !r.bogus {
+		was = fileState{} // what was not believed has been overwritten, perhaps by us before a crash
+	}
+	ours := old.Flags ^ was.flags
+	theirs := r.onFile.flags ^ was.flags
 	if old.bogus && r.bogus {
 		theirs = 0
 	}
 	r.Flags = old.Flags ^ theirs&^ours
 	r.Keywords = old.Keywords
-	if !slices.Equal(r.onFile.keywords, old.onFile.keywords) && !(old.bogus && r.bogus) {
+	if !slices.Equal(r.onFile.keywords, was.keywords) && !(old.bogus && r.bogus) {
 		a.x.addKeywords(r.onFile.keywords)
-		r.Keywords = a.x.mergeKeywords(old.Keywords, old.onFile.keywords, r.onFile.keywords)
+		r.Keywords = a.x.mergeKeywords(old.Keywords, was.keywords, r.onFile.keywords)
 	}
 	return (r.Flags^old.Flags)&^FlagOld != 0 || !slices.Equal(r.Keywords, old.Keywords)
 }

@@ -172,7 +172,7 @@ func (b *modelMailbox) differs() error {
 		if i < len(b.messages) {
 			b.messages[i].learn(&rows[i], string(text))
 		}
-		got = append(got, modelLine(rows[i].UID, subjectOf(text), rows[i].Flags&^FlagOld, rows[i].Keywords, string(text)))
+		got = append(got, modelLine(rows[i].UID, subjectIn(text), rows[i].Flags&^FlagOld, rows[i].Keywords, string(text)))
 	}
 	for _, m := range b.messages {
 		want = append(want, modelLine(m.uid, m.subject, m.flags, m.keywords, m.text))

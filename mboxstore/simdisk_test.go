@@ -7,6 +7,9 @@ import (
 	"spoold/spool/faultfs"
 )
 
+// modelBox is the mailbox of a simulated disk.
+const modelBox = "/mail/u"
+
 // simMailbox is a mailbox of five messages on a simulated disk, durable, with or without status blocks.
 func simMailbox(t *testing.T, seed int64, blocks, inbox bool) (*faultfs.FS, Options) {
 	t.Helper()
