@@ -26,15 +26,16 @@ type modelMessage struct {
 // modelState is what a mailbox has to be after any sequence of changes by us and by others.
 type modelState struct {
 	messages []modelMessage
-	last     UID
+	last     UID // after it comes UIDNEXT
+	given    UID // the highest that a message has had
 }
 
-func (s *modelState) clone() modelState { return modelState{slices.Clone(s.messages), s.last} }
+func (s *modelState) clone() modelState { return modelState{slices.Clone(s.messages), s.last, s.given} }
 
 // add enters new messages; they get the next UIDs.
 func (s *modelState) add(m modelMessage) {
 	s.last++
-	m.uid = s.last
+	m.uid, s.given = s.last, s.last
 	s.messages = append(s.messages, m)
 }
 
@@ -54,7 +55,7 @@ type modelMailbox struct {
 	m        *Mailbox
 	validity uint32
 	views    []*modelView
-	skips    bool // UIDs that were to be given before a crash may never be given
+	skips    bool // there was a crash: UIDs that no message has had may be skipped
 }
 
 // model is two mailboxes of one user: the inbox and a folder.
@@ -155,7 +156,7 @@ func (s *model) check(t *rapid.T) {
 // differs compares the mailbox with what it should be, and takes over what could not be known.
 func (b *modelMailbox) differs() error {
 	st := b.m.Status()
-	if b.skips && st.UIDNext > b.last+1 {
+	if b.skips && st.UIDNext > b.given {
 		b.last = st.UIDNext - 1
 	}
 	b.skips = false
