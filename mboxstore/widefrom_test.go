@@ -231,15 +231,16 @@ func TestCopyFromWideMailbox(t *testing.T) {
 func TestWideMailboxModel(t *testing.T) {
 	lines := []string{wideLine, wideLine2, narrowLine, "From x Wed Dec 2 05:53 1992\n", "From x\n", "text\n", "\n", "From x Wed Dec  2 05:53:22 1992", "\r\n"}
 	rapid.Check(t, func(rt *rapid.T) {
-		content := wideLine + "Subject: s0\n\n"
+		var content strings.Builder
+		content.WriteString(wideLine + "Subject: s0\n\n")
 		for i := range rapid.IntRange(0, 12).Draw(rt, "lines") {
 			line := rapid.SampledFrom(lines).Draw(rt, "line")
-			if content += line; strings.HasPrefix(line, fromPrefix) && rapid.Bool().Draw(rt, "header") {
-				content += fmt.Sprintf("Subject: s%d\n\n", i+1)
+			if content.WriteString(line); strings.HasPrefix(line, fromPrefix) && rapid.Bool().Draw(rt, "header") {
+				content.WriteString(fmt.Sprintf("Subject: s%d\n\n", i+1))
 			}
 		}
 		disk := faultfs.New(1)
-		disk.File(modelBox, []byte(content))
+		disk.File(modelBox, []byte(content.String()))
 		m := openOn(t, disk, Options{State: disk.Dir("/state")})
 		before := list(t, m)
 		if err := m.writePending(context.Background(), true); err != nil {
@@ -255,7 +256,7 @@ func TestWideMailboxModel(t *testing.T) {
 			return nil
 		})
 		if err != nil || len(after) != len(before) {
-			rt.Fatalf("%d messages, %d before, %v\n%q\n%q", len(after), len(before), err, content, raw)
+			rt.Fatalf("%d messages, %d before, %v\n%q\n%q", len(after), len(before), err, content.String(), raw)
 		}
 		if err := m.relook(context.Background()); err != nil || !slices.Equal(list(t, m), before) {
 			rt.Fatalf("%q, before %q, %v\n%q", list(t, m), before, err, raw)
