@@ -69,13 +69,9 @@ func (j *journal) rewrite(f spool.File, l *layout) error {
 	if info.Size != l.oldSize {
 		return fmt.Errorf("rewrite %s: size %d, not %d: %w", j.path, info.Size, l.oldSize, ErrForeign)
 	}
-	collapse, err := j.canCollapse(f, info.Size)
+	change, err := j.possible(f, *l)
 	if err != nil {
 		return fmt.Errorf("rewrite %s: %w", j.path, err)
-	}
-	change := *l
-	if !collapse {
-		change = l.withoutDead()
 	}
 	p, err := j.begin(f, info, change)
 	if err != nil {
@@ -85,6 +81,19 @@ func (j *journal) rewrite(f spool.File, l *layout) error {
 		return nil
 	}
 	return j.finish(f, p, 0)
+}
+
+// possible is l as this file system and this process can carry it out: once a plan is in force nothing may stand in its
+// way.
+func (j *journal) possible(f spool.File, l layout) (layout, error) {
+	collapse, err := j.canCollapse(f, l.oldSize)
+	if err != nil {
+		return l, err
+	}
+	if !collapse {
+		l = l.withoutDead()
+	}
+	return l, spool.WithinLimit(max(l.oldSize, extendedSize(l.oldSize, l.newSize())))
 }
 
 // ready sees to it that nothing waits in the journal.

@@ -32,6 +32,11 @@ func (j *journal) patch(f spool.File, edits []edit) error {
 			crossing = append(crossing, e)
 		}
 	}
+	for _, e := range edits {
+		if err := spool.WithinLimit(e.off + int64(len(e.new))); err != nil {
+			return fmt.Errorf("edit %s: %w", j.path, err)
+		}
+	}
 	if len(crossing) == 0 {
 		err = makeEdits(f, within)
 	} else {
