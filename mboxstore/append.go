@@ -216,10 +216,12 @@ func (m *Mailbox) addBytes(b *batch) ([]UID, error) {
 	m.markAhead(x.base.LastUID+UID(len(b.items)), x.end+n)
 	if b.intend != nil {
 		if err := b.intend(x.base.UIDValidity, x.base.LastUID+1); err != nil {
+			m.setMark()
 			return nil, err
 		}
 	}
 	if err := m.journal.append(m.file, x.end, open, n); err != nil {
+		m.setMark() // back: or the next message would be told a UID that a crash forgets
 		return nil, m.writeFailedLocked(fmt.Errorf("append to %s: %w", m.sp.Path(), err), x.end)
 	}
 	return m.enter(b, x.end+n)
