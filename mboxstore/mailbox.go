@@ -183,6 +183,7 @@ func (m *Mailbox) closeFile() {
 // Close writes what is pending and lets go of the file. The Mailbox may not be used afterwards.
 // What could not be written stays in the state directory.
 func (m *Mailbox) Close(ctx context.Context) error {
+	m.afterOp()
 	err := m.flushAll(ctx)
 	m.flush.stop()
 	m.op.Lock()

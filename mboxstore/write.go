@@ -14,6 +14,7 @@ import (
 // \Recent for which much would have to move wait for a quiet moment when no flag does; and everything waits while
 // another program holds UW's session lock. Errors: spool.ErrLocked, those of the file system; the change stays pending.
 func (m *Mailbox) Flush(ctx context.Context) error {
+	m.afterOp()
 	if !m.waiting.Load() && (!m.numbering.Load() || m.wouldMove() >= m.o.BigMove) {
 		return nil
 	}
@@ -30,6 +31,12 @@ func (m *Mailbox) flushAll(ctx context.Context) error {
 		return m.keepPending() // the session lock may be younger than the last STORE
 	}
 	return err
+}
+
+// afterOp waits until a write in the background is over: it has taken what was waiting, and gives it back if it fails.
+func (m *Mailbox) afterOp() {
+	m.op.Lock()
+	defer m.op.Unlock()
 }
 
 func (m *Mailbox) wouldMove() int64 {
