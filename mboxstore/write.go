@@ -198,18 +198,20 @@ func (m *Mailbox) carryOut(p *plan, sync bool) error {
 	return m.afterWrite(before, p)
 }
 
-// writePlan does the writing: edits in place first, which come before all that moves.
+// writePlan does the writing: what moves first, then the edits in place, which come before all that moves. One of them
+// may be the base line. It must not tell of UIDs that are not in the file yet: after a crash between the two, the
+// messages would get those that follow.
 func (m *Mailbox) writePlan(p *plan, sync bool) error {
-	if len(p.edits) > 0 {
-		if err := m.journal.patch(m.file, p.edits); err != nil {
-			return err
-		}
-	}
 	if p.layout != nil {
 		if err := m.journal.rewrite(m.file, p.layout); err != nil {
 			return err
 		}
-		m.unsynced = false
+		m.unsynced = len(p.edits) > 0
+	}
+	if len(p.edits) > 0 {
+		if err := m.journal.patch(m.file, p.edits); err != nil {
+			return err
+		}
 	}
 	if sync && m.unsynced {
 		if err := m.file.Datasync(); err != nil {
