@@ -15,7 +15,8 @@ DEADCODE    = golang.org/x/tools/cmd/deadcode@v0.52.0
 # Debian packages of the programs that `make interop` compares with: package and a file of it.
 PEERS = uw-mailutils:/usr/bin/mailutil dovecot-imapd:/usr/lib/dovecot/imap mutt:/usr/bin/mutt \
 	isync:/usr/bin/mbsync procmail:/usr/bin/procmail curl:/usr/bin/curl \
-	liblockfile-bin:/usr/bin/dotlockfile python3:/usr/bin/python3 exim4-daemon-light:/usr/sbin/exim4
+	liblockfile-bin:/usr/bin/dotlockfile python3:/usr/bin/python3 exim4-daemon-light:/usr/sbin/exim4 \
+	e2fsprogs:/usr/sbin/mkfs.ext4 xfsprogs:/usr/sbin/mkfs.xfs
 # How many of the lock suite's programs work at the same time, each on a mailbox of its own.
 LOCKPEERS ?= 6
 
@@ -47,7 +48,7 @@ lint: ## gofumpt, vet, go fix, staticcheck, deadcode; silent when clean
 check: lint test race interop ## lint, test, race and interop: what CI runs
 
 interop: peers ## compare with c-client, Dovecot, mutt, mbsync, procmail, exim4, postfix and curl (Debian; installs them)
-	SPOOLD_INTEROP=1 $(GO) test -count=1 -timeout 30m -parallel $(LOCKPEERS) -run 'Interop|Dialogue|Soak' ./cmd/... ./spool/...
+	SPOOLD_INTEROP=1 $(GO) test -count=1 -timeout 30m -parallel $(LOCKPEERS) -run 'Interop|Dialogue|Soak|Crash' ./cmd/... ./spool/...
 
 # Nothing that is installed starts a daemon or takes another mail server away. postfix cannot be installed beside exim4.
 peers:
@@ -65,8 +66,10 @@ fuzz: ## every fuzzer for FUZZTIME=10m, one after another
 		done; \
 	done
 
-crash: ## crash tests at every instant and many seeds (long)
+crash: ## crash tests at every instant and many seeds; kills, full disks, power cuts (as root; long)
+	@if test "$$(id -u)" = 0; then $(MAKE) -s peers; else echo "not root: no disk is filled or cut off, and no worker killed by itself"; fi
 	SPOOLD_CRASH=full $(GO) test -count=1 -timeout 0 -run "Crash|Failure|FullDisk|Rule|Memory" ./spool/... ./mboxstore/...
+	SPOOLD_CRASH=full $(GO) test -count=1 -timeout 0 -run Crash -v ./cmd/spoold
 
 soak: peers ## sessions, deliveries and other mail programs on one mailbox for SOAKTIME=10m each
 	SPOOLD_INTEROP=1 SPOOLD_SOAK=$(SOAKTIME) $(GO) test -count=1 -timeout 0 -parallel $(LOCKPEERS) -run 'Soak|Locks' -v ./cmd/spoold

@@ -99,11 +99,11 @@ func (w *soakWorker) moving(uid uint32) {
 	}
 }
 
-// forgive takes back what was acknowledged about flags in the last moments before a crash.
-func (l *ledger) forgive(window time.Duration) {
+// forgive takes back what was acknowledged about flags from that time on. The sessions
+// have ended, so that they book nothing any more.
+func (l *ledger) forgive(since time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	since := time.Now().Add(-window)
 	for _, words := range l.keyword {
 		for session, w := range words {
 			if w.at.After(since) {

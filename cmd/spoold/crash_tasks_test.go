@@ -116,6 +116,21 @@ func (l *ledger) refill(t *testing.T, deliver func(path, message string) error, 
 	}
 }
 
+// thin expunges messages from an INBOX that has grown too much.
+func (l *ledger) thin(c *client, mails []mail) {
+	c.t.Helper()
+	l.book("thinned", func() {
+		for _, m := range mails {
+			l.doomed[m.UID], l.gone[m.UID] = true, true
+			l.crash.deleted[l.byUID[m.UID]] = true
+		}
+	})
+	c.open("SELECT", "INBOX")
+	set := fmt.Sprintf("%d:%d", mails[0].UID, mails[len(mails)-1].UID)
+	c.ok(`UID STORE %s +FLAGS.SILENT (\Deleted)`, set)
+	c.ok("UID EXPUNGE %s", set)
+}
+
 // empty expunges all copies once they are accounted for.
 func (l *ledger) empty(c *client, mailbox string) {
 	c.t.Helper()

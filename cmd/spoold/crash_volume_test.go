@@ -102,14 +102,8 @@ func (v *volume) remove() {
 	}
 }
 
-// The flags of a shutdown, the same for ext4 and XFS: what still reaches the disk.
-const (
-	shutdownSynced = 0 // all
-	shutdownLogged = 1 // the file system's log
-	shutdownDead   = 2 // nothing
-)
-
-// shutdown makes the file system refuse everything from now on, as when the disk is gone.
+// shutdown makes the file system refuse everything from now on, as when the disk is gone. The flag says what still
+// reaches the disk, the same for ext4 and XFS: 0 all, 1 the file system's log, 2 nothing.
 func (v *volume) shutdown(flag int) {
 	v.t.Helper()
 	const fsIocShutdown = 0x8004587d // FS_IOC_SHUTDOWN of <linux/fs.h>

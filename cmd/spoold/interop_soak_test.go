@@ -340,6 +340,8 @@ func (l *ledger) checkInbox(t *testing.T, sure []int, mails []mail) {
 			t.Errorf("message %d is lost", id)
 		}
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	for _, f := range l.failures {
 		t.Error(f)
 	}
