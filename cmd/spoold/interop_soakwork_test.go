@@ -174,7 +174,8 @@ func (w *soakWorker) followFetch(n int, l response) {
 	w.told[m.UID] = true
 	if m.Text != "" {
 		if id := soakID(m.Text); id == 0 {
-			w.fail("session %d: UID %d is damaged:\n%.1000s", w.me, m.UID, m.Text)
+			end := m.Text[max(0, len(m.Text)-300):]
+			w.fail("session %d: UID %d is damaged (%d octets, the last are %q):\n%.1000s", w.me, m.UID, len(m.Text), end, m.Text)
 		} else {
 			w.see(m.UID, id)
 		}
