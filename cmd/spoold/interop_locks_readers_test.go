@@ -23,7 +23,8 @@ func readerRivals() []rival {
 func muttRival(c *contest) []chore {
 	home := c.home(c.user)
 	c.finish = append(c.finish, c.countRemoved)
-	return []chore{func(r *rand.Rand) error {
+	deliver := c.delivers(func(message string) error { return deliver(c.inbox(), message) }) // what it may remove
+	return []chore{deliver, func(r *rand.Rand) error {
 		id := c.prey(r)
 		if id == 0 {
 			return nil
