@@ -23,11 +23,11 @@ func readerRivals() []rival {
 func muttRival(c *contest) []chore {
 	home := c.home(c.user)
 	c.finish = append(c.finish, c.countRemoved)
-	deliver := c.delivers(func(message string) error { return deliver(c.inbox(), message) }) // what it may remove
-	return []chore{deliver, func(r *rand.Rand) error {
+	more := c.delivers(func(message string) error { return deliver(c.inbox(), message) })
+	return []chore{func(r *rand.Rand) error {
 		id := c.prey(r)
 		if id == 0 {
-			return nil
+			return more(r) // until there is enough to remove
 		}
 		rc := filepath.Join(home, "muttrc")
 		// It quits when it is let; what it cannot write it leaves as it is.
