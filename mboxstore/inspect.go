@@ -80,16 +80,9 @@ func (w *waiting) inspectPlan(j *journal, f spool.File, n planName) (err error) 
 
 // replayable is nil when replay can finish p on f.
 func (p *planFile) replayable(f spool.File) error {
-	written, err := p.marked(recWritten)
-	if err != nil || written {
-		return err
-	}
-	extended := !p.extends()
-	if !extended {
-		extended, err = p.marked(recExtended)
-	}
-	if err != nil || !extended {
-		return err // it will be taken back
+	written, extended, err := p.progress()
+	if err != nil || written || !extended {
+		return err // the last: it will be taken back
 	}
 	redo, err := p.inDoubt()
 	if err != nil {

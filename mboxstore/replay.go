@@ -68,7 +68,23 @@ func (j *journal) replayPlans(f spool.File, id identity) (replayed bool, err err
 	if err == nil && (inForce != nil || len(stale) > 0) {
 		err = j.dir.Sync()
 	}
+	if err == nil && inForce != nil {
+		return j.replayOlder(f, id, inForce.gen, replayed)
+	}
 	return replayed, err
+}
+
+// replayOlder goes on with the plans of a lower generation that are still there, because the newer one was taken back.
+func (j *journal) replayOlder(f spool.File, id identity, gen uint64, replayed bool) (bool, error) {
+	names, err := j.plans()
+	if err != nil {
+		return replayed, err
+	}
+	if !slices.ContainsFunc(names, func(n planName) bool { return n.id == id.name() && n.gen < gen }) {
+		return replayed, nil
+	}
+	again, err := j.replayPlans(f, id)
+	return replayed || again, err
 }
 
 func (j *journal) removeAll(names []planName) error {
@@ -107,7 +123,8 @@ func (j *journal) setAside(n planName) error {
 	return j.retire(p, true)
 }
 
-// replayPlan finishes one plan and removes the stale ones once it is certain that this one is in force.
+// replayPlan finishes one plan, and removes the others of the mailbox once it is certain that this one replaced them.
+// One that is taken back has replaced nothing (repair.go).
 func (j *journal) replayPlan(f spool.File, name planName, stale []planName) (replayed bool, err error) {
 	p, err := openPlan(j.dir, name)
 	if err != nil {
@@ -116,16 +133,12 @@ func (j *journal) replayPlan(f spool.File, name planName, stale []planName) (rep
 	if j.keeps(ruleReplay) {
 		err = j.makeDurable(f, p)
 	}
+	var written, extended bool
 	if err == nil {
+		written, extended, err = p.progress()
+	}
+	if err == nil && (written || extended) {
 		err = j.removeAll(stale)
-	}
-	if err != nil {
-		return false, errors.Join(err, p.f.Close())
-	}
-	written, err := p.marked(recWritten)
-	extended := !p.extends()
-	if err == nil && !extended {
-		extended, err = p.marked(recExtended)
 	}
 	switch {
 	case err != nil:
@@ -136,6 +149,18 @@ func (j *journal) replayPlan(f spool.File, name planName, stale []planName) (rep
 		return true, j.replayWindows(f, p)
 	}
 	return j.replayExtension(f, p)
+}
+
+// progress tells whether all windows are written, and whether any may be.
+func (p *planFile) progress() (written, extended bool, err error) {
+	if written, err = p.marked(recWritten); err != nil {
+		return false, false, err
+	}
+	if !p.extends() {
+		return written, true, nil
+	}
+	extended, err = p.marked(recExtended)
+	return written, extended, err
 }
 
 // makeDurable sees to it that what replay has read is on the disk.

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"log/slog"
 	"path/filepath"
 	"strings"
 	"time"
@@ -48,6 +49,14 @@ func setDefault[T int | time.Duration](p *T, def T) {
 	if *p <= 0 {
 		*p = def
 	}
+}
+
+// MailboxState is the part of the state directory that is mboxstore's.
+const MailboxState = "mailboxes"
+
+// LockPolicy says how this user's mailboxes are locked.
+func (c Config) LockPolicy(log *slog.Logger) spool.LockPolicy {
+	return spool.LockPolicy{Methods: c.methods(), Timeout: c.LockTimeout, Stale: c.LockStale, Log: log}
 }
 
 func (c Config) methods() []spool.Method {

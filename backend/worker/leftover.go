@@ -30,7 +30,7 @@ func LeftUndone(parent, name string) (bool, error) {
 	if unix.Fstatat(int(state.Fd()), socketName, new(unix.Stat_t), unix.AT_SYMLINK_NOFOLLOW) == nil {
 		return true, nil
 	}
-	journal, err := openBelow(int(state.Fd()), boxesName+"/"+mboxstore.JournalName, unix.O_RDONLY)
+	journal, err := openBelow(int(state.Fd()), MailboxState+"/"+mboxstore.JournalName, unix.O_RDONLY)
 	if err != nil {
 		return undone(err)
 	}

@@ -31,7 +31,6 @@ var errTaken = errors.New("another process serves this user")
 const (
 	lockName   = "worker.lock"
 	socketName = "worker.sock"
-	boxesName  = "mailboxes" // mboxstore's part of the state directory
 )
 
 // takeSeat becomes the worker of the state directory path. Errors: errTaken, or what is wrong

@@ -148,9 +148,7 @@ func explain(err error) *session.Refusal {
 // box describes the mailbox file at path. Only the inbox lies where the user may not be allowed
 // to make lock files, so only for it is the supervisor asked.
 func (w *Worker) box(path string) *box {
-	policy := spool.LockPolicy{
-		Methods: w.cfg.methods(), Timeout: w.cfg.LockTimeout, Stale: w.cfg.LockStale, Log: w.log,
-	}
+	policy := w.cfg.LockPolicy(w.log)
 	b := &box{}
 	if path == w.cfg.Inbox && w.o.Supervisor != nil {
 		policy.Dotlock = locker{w.o.Supervisor}

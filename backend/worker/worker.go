@@ -66,7 +66,7 @@ func Open(cfg Config, o Options) (*Worker, error) {
 		endReplay: func() {}, replayErr: make(chan error, 1),
 	}
 	if o.State != nil {
-		if w.boxes, err = o.State.Sub(boxesName); err != nil {
+		if w.boxes, err = o.State.Sub(MailboxState); err != nil {
 			return nil, fmt.Errorf("mail of %s: %w", cfg.User, err)
 		}
 	}

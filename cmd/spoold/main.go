@@ -5,6 +5,8 @@
 //	spoold serve [--config FILE | --sample DIR]   run the server
 //	spoold stdio                                  one session, already logged in, on stdin and stdout
 //	spoold info FILE                              what is in a mailbox file
+//	spoold check FILE...                          verify mailbox files
+//	spoold repair [--write] FILE...               mend mailbox files
 //	spoold passwd USER                            make a line for a passwd-file
 //	spoold version                                say which build this is
 //
@@ -13,9 +15,12 @@
 //	0   done
 //	1   failed for a reason that is none of the following
 //	2   wrong usage
+//	3   check: the next write puts right what was found
+//	4   check: repair is needed, or a backup
 //	65  a file is no mailbox
 //	66  a mailbox file cannot be opened, or is no regular file
 //	69  an address cannot be listened on
+//	75  others keep the mailbox locked; try again later
 //	77  not allowed to do that
 //	78  the configuration is wrong
 //
@@ -79,7 +84,7 @@ func newRoot(std stdio) *cobra.Command {
 	root.SetOut(std.out)
 	root.SetErr(std.err)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{exUsage, err} })
-	root.AddCommand(newServe(std), newStdio(std), newInfo(std), newPasswd(std), newVersion(std))
+	root.AddCommand(newServe(std), newStdio(std), newInfo(std), newCheck(std), newRepair(std), newPasswd(std), newVersion(std))
 	for _, cmd := range root.Commands() {
 		cmd.Args = usageArgs(cmd.Args)
 	}
@@ -101,15 +106,19 @@ func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 const (
 	exFailure     = 1
 	exUsage       = 2
+	exMends       = 3
+	exDamaged     = 4
 	exDataErr     = 65
 	exNoInput     = 66
 	exUnavailable = 69
+	exTempFail    = 75
 	exNoPerm      = 77
 	exConfig      = 78
 )
 
-const exitHelp = `Exit status: 0 done, 1 failed, 2 wrong usage, 65 not a mailbox, 66 no such file
-or not a regular one, 69 cannot listen, 77 not allowed, 78 wrong configuration.`
+const exitHelp = `Exit status: 0 done, 1 failed, 2 wrong usage, 3 and 4 findings of check, 65 not a
+mailbox, 66 no such file or not a regular one, 69 cannot listen, 75 mailbox is
+locked, 77 not allowed, 78 wrong configuration.`
 
 // exitError is an error with an exit status of its own.
 type exitError struct {
@@ -127,6 +136,11 @@ func report(w io.Writer, err error) int {
 	}
 	// There is nowhere to tell that this could not be written.
 	_, _ = fmt.Fprintf(w, "spoold: %v\n", err)
+	return statusOf(err)
+}
+
+// statusOf is the exit status of an error.
+func statusOf(err error) int {
 	var exit *exitError
 	if errors.As(err, &exit) {
 		return exit.status
