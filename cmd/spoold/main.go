@@ -116,9 +116,9 @@ const (
 	exConfig      = 78
 )
 
-const exitHelp = `Exit status: 0 done, 1 failed, 2 wrong usage, 3 and 4 findings of check, 65 not a
-mailbox, 66 no such file or not a regular one, 69 cannot listen, 75 mailbox is
-locked, 77 not allowed, 78 wrong configuration.`
+const exitHelp = `Exit status: 0 done, 1 failed, 2 wrong usage, 3 and 4 findings of check,
+65 not a mailbox, 66 no such file or not a regular one, 69 cannot listen,
+75 mailbox is locked, 77 not allowed, 78 wrong configuration.`
 
 // exitError is an error with an exit status of its own.
 type exitError struct {
