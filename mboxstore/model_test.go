@@ -3,6 +3,7 @@ package mboxstore
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -218,9 +219,7 @@ func newModelView(m *Mailbox) *modelView {
 
 func (v *modelView) clone() *modelView {
 	rows := make(map[UID]string, len(v.rows))
-	for u, r := range v.rows {
-		rows[u] = r
-	}
+	maps.Copy(rows, v.rows)
 	return &modelView{v.modseq, slices.Clone(v.uids), rows}
 }
 
