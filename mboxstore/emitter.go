@@ -94,7 +94,7 @@ func (e *emitter) edit(from int64, old, b []byte) {
 		j--
 	}
 	if i < j {
-		e.edits = append(e.edits, edit{off: from + int64(i), old: bytes.Clone(old[i:j]), new: b[i:j]})
+		e.edits = append(e.edits, edit{off: e.dst + int64(i), old: bytes.Clone(old[i:j]), new: b[i:j]})
 	}
 	e.copy(from, from+int64(len(b)))
 }

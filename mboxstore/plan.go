@@ -30,7 +30,7 @@ const spareFirst = 240
 
 // plan is a change of the file and the index that is true after it.
 type plan struct {
-	edits   []edit   // in place; they come before all bytes that layout moves
+	edits   []edit   // in place, at offsets of the new file
 	layout  *layout  // nil: nothing moves
 	records []record // all of them; or, when inPlace, only those that changed
 	inPlace bool
