@@ -21,8 +21,11 @@ const (
 func (m *Mailbox) Compact(ctx context.Context) (saved int64, err error) {
 	m.op.Lock()
 	defer m.op.Unlock()
-	if m.ReadOnly() {
+	switch {
+	case m.ReadOnly():
 		return 0, ErrReadOnly
+	case m.o.State == nil:
+		return 0, ErrNoJournal
 	}
 	if err := m.writeAll(ctx, true); err != nil || m.file == nil {
 		return 0, err

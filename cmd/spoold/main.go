@@ -7,6 +7,7 @@
 //	spoold info FILE                              what is in a mailbox file
 //	spoold check FILE...                          verify mailbox files
 //	spoold repair [--write] FILE...               mend mailbox files
+//	spoold compact FILE...                        squeeze blanks out of mailbox files
 //	spoold passwd USER                            make a line for a passwd-file
 //	spoold version                                say which build this is
 //
@@ -84,7 +85,7 @@ func newRoot(std stdio) *cobra.Command {
 	root.SetOut(std.out)
 	root.SetErr(std.err)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{exUsage, err} })
-	root.AddCommand(newServe(std), newStdio(std), newInfo(std), newCheck(std), newRepair(std), newPasswd(std), newVersion(std))
+	root.AddCommand(newServe(std), newStdio(std), newInfo(std), newCheck(std), newRepair(std), newCompact(std), newPasswd(std), newVersion(std))
 	for _, cmd := range root.Commands() {
 		cmd.Args = usageArgs(cmd.Args)
 	}
