@@ -146,7 +146,7 @@ func TestCompactWhenQuiet(t *testing.T) {
 	}{
 		{"quiet", func(*Mailbox) {}, true, true},
 		{"in use", (*Mailbox).use, false, false},
-		{"not wanted", func(m *Mailbox) { m.o.KeepBlanks = true }, true, false},
+		{"not wanted", func(m *Mailbox) { m.o.CompactAt = -1 }, true, false},
 		{"not worth it", func(m *Mailbox) { m.wasteful = m.Blanks() + 1 }, true, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -91,7 +91,7 @@ func (x *index) excess(i int, b Base) int64 {
 
 // compactIfQuiet compacts when nobody is at work and it is worth it; false: later again.
 func (m *Mailbox) compactIfQuiet(ctx context.Context) (done bool, err error) {
-	if m.ReadOnly() || m.o.KeepBlanks {
+	if m.ReadOnly() || m.o.CompactAt < 0 {
 		return true, nil
 	}
 	if time.Since(m.lastUse()) < compactPause {
@@ -100,7 +100,7 @@ func (m *Mailbox) compactIfQuiet(ctx context.Context) (done bool, err error) {
 	m.mu.RLock()
 	blanks, size := m.index.blanks(), m.index.end
 	m.mu.RUnlock()
-	if blanks < m.wasteful || blanks < size*compactAt/100 {
+	if blanks < m.wasteful || blanks < size/100*int64(m.o.CompactAt) {
 		return true, nil
 	}
 	saved, err := m.Compact(ctx)

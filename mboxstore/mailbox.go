@@ -46,7 +46,7 @@ type Options struct {
 	FlushDelay time.Duration // from a flag change to the file; 0 is 500 ms
 	SyncDelay  time.Duration // from there to the disk, when nobody asks for it sooner; 0 is 4 s
 	BigMove    int64         // more bytes than this move only when the mailbox is idle; 0 is 4 MiB
-	KeepBlanks bool          // Compact is never done by itself
+	CompactAt  int           // percent of blanks at which a quiet mailbox is compacted; 0 is 10, less is never
 	LookWait   time.Duration // how long Refresh waits for the locks before it goes on with what it knows; 0 is 2 s
 	Now        func() time.Time
 	Log        *slog.Logger
@@ -64,6 +64,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.BigMove == 0 {
 		o.BigMove = 4 << 20
+	}
+	if o.CompactAt == 0 {
+		o.CompactAt = compactAt
 	}
 	if o.LookWait == 0 {
 		o.LookWait = 2 * time.Second

@@ -26,6 +26,7 @@ type Config struct {
 	LockStale   time.Duration
 	StatusWait  time.Duration // for locks, in STATUS and LIST; 0: 2 s
 
+	CompactAt  int           // percent of blanks at which a quiet mailbox is compacted; 0: 10, less: never
 	FlushDelay time.Duration // from a flag change to the file; 0: 500 ms
 
 	Delegate    bool // the supervisor makes the inbox and its lock where the user may not

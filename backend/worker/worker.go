@@ -94,7 +94,7 @@ func (w *Worker) openMailbox(ctx context.Context, path string) (*opened, error) 
 	m, err := mboxstore.Open(ctx, b, mboxstore.Options{
 		Inbox: path == w.cfg.Inbox, ReadOnly: w.cfg.ReadOnly, State: w.boxes,
 		Hostname: w.cfg.Hostname, User: w.cfg.User, Log: w.log,
-		FlushDelay: w.cfg.FlushDelay,
+		FlushDelay: w.cfg.FlushDelay, CompactAt: w.cfg.CompactAt,
 	})
 	if err != nil {
 		return nil, err

@@ -28,6 +28,7 @@ type config struct {
 type mailConfig struct {
 	Inbox, Root, State pathTemplate
 	Flush              time.Duration // from a flag change to the file
+	Compact            int           // percent of blanks at which a quiet mailbox is compacted; less than 0: never
 }
 
 type lockConfig struct {
@@ -55,7 +56,7 @@ type limitsConfig struct {
 // defaults are those of a host.
 func defaults() config {
 	return config{
-		Mail:   mailConfig{Inbox: "/var/spool/mail/%u", Root: "%h/mail", State: "/var/lib/spoold/%u", Flush: 500 * time.Millisecond},
+		Mail:   mailConfig{Inbox: "/var/spool/mail/%u", Root: "%h/mail", State: "/var/lib/spoold/%u", Flush: 500 * time.Millisecond, Compact: 10},
 		Lock:   lockConfig{Methods: lockMethods(), Timeout: 30 * time.Second, Stale: 5 * time.Minute},
 		Auth:   authConfig{Plaintext: login.PlaintextLoopback},
 		Limits: limitsConfig{Message: 64 << 20},
@@ -123,6 +124,17 @@ func parseDuration(s string) (time.Duration, error) {
 		return 0, fmt.Errorf("%q is no duration such as \"30s\" or \"5m\"", s)
 	}
 	return d, nil
+}
+
+// parsePercent takes 0 for never.
+func parsePercent(n int) (int, error) {
+	switch {
+	case n < 0 || n > 100:
+		return 0, fmt.Errorf("%d is not a percentage from 0 (never) to 100", n)
+	case n == 0:
+		return -1, nil
+	}
+	return n, nil
 }
 
 // parseFlush bounds the delay: what a client was told is to be where other programs see it.

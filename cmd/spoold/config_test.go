@@ -22,6 +22,7 @@ address = "[::1]:1143"
 [mail]
 root = "%h"
 flush = "250ms"
+compact = 0
 
 [lock]
 methods = ["dotlock"]
@@ -44,7 +45,7 @@ worker_idle = "1m30s"
 	}
 	want := config{
 		Listen: []address{"0.0.0.0:143", "[::1]:1143"},
-		Mail:   mailConfig{Inbox: "/var/spool/mail/%u", Root: "%h", State: "/var/lib/spoold/%u", Flush: 250 * time.Millisecond},
+		Mail:   mailConfig{Inbox: "/var/spool/mail/%u", Root: "%h", State: "/var/lib/spoold/%u", Flush: 250 * time.Millisecond, Compact: -1},
 		Lock:   lockConfig{Methods: []string{"dotlock"}, Timeout: 10 * time.Second, Stale: 5 * time.Minute},
 		Auth:   authConfig{Files: []string{"/etc/spoold/passwd"}, Plaintext: "always"},
 		Serve:  serveConfig{ReadOnly: true},
@@ -84,6 +85,7 @@ func TestConfigErrors(t *testing.T) {
 		{"no address", "[[listen]]\ntls = \"none\"\n", "line 1: listen: no address"},
 		{"TLS", "[[listen]]\naddress = \"a:1\"\ntls = \"starttls\"\n", "line 3: listen.tls: \"starttls\" is not available"},
 		{"TLS word", "[[listen]]\naddress = \"a:1\"\ntls = \"yes\"\n", "line 3: listen.tls: \"yes\" is not none"},
+		{"compact more than all", "[mail]\ncompact = 101\n", "line 2: mail.compact: 101 is not a percentage"},
 		{"flush now", "[mail]\nflush = \"1ms\"\n", "line 2: mail.flush: \"1ms\" is not between 10ms and 1m"},
 		{"flush never", "[mail]\nflush = \"1h\"\n", "line 2: mail.flush: \"1h\" is not between"},
 		{"zero", "[limits]\nsessions = 0\n", "line 2: limits.sessions: 0 is not above 0"},

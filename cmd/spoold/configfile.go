@@ -19,10 +19,11 @@ type configFile struct {
 		TLS     *string `toml:"tls"`
 	} `toml:"listen"`
 	Mail struct {
-		Inbox *string `toml:"inbox"`
-		Root  *string `toml:"root"`
-		State *string `toml:"state"`
-		Flush *string `toml:"flush"`
+		Inbox   *string `toml:"inbox"`
+		Root    *string `toml:"root"`
+		State   *string `toml:"state"`
+		Flush   *string `toml:"flush"`
+		Compact *int    `toml:"compact"`
 	} `toml:"mail"`
 	Lock struct {
 		Methods []string `toml:"methods"`
@@ -58,6 +59,7 @@ func parseConfig(text []byte) (config, error) {
 	take(t, "mail.inbox", f.Mail.Inbox, parseOwnTemplate, &c.Mail.Inbox)
 	take(t, "mail.root", f.Mail.Root, parseTemplate, &c.Mail.Root)
 	take(t, "mail.state", f.Mail.State, parseOwnTemplate, &c.Mail.State)
+	take(t, "mail.compact", f.Mail.Compact, parsePercent, &c.Mail.Compact)
 	take(t, "mail.flush", f.Mail.Flush, parseFlush, &c.Mail.Flush)
 	takeAll(t, "lock.methods", f.Lock.Methods, parseLockMethod, &c.Lock.Methods)
 	take(t, "lock.timeout", f.Lock.Timeout, parseDuration, &c.Lock.Timeout)

@@ -23,7 +23,7 @@ func (c *config) workerConfig(id privsep.Identity, hostname string) worker.Confi
 
 		LockMethods: c.Lock.Methods, LockTimeout: c.Lock.Timeout, LockStale: c.Lock.Stale,
 
-		FlushDelay: c.Mail.Flush,
+		FlushDelay: c.Mail.Flush, CompactAt: c.Mail.Compact,
 
 		ReadOnly: c.Serve.ReadOnly, MaxSessions: c.Limits.Sessions, AppendLimit: c.Limits.Message,
 		IdleExit: c.Limits.WorkerIdle,
