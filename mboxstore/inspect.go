@@ -81,8 +81,11 @@ func (w *waiting) inspectPlan(j *journal, f spool.File, n planName) (err error) 
 // replayable is nil when replay can finish p on f.
 func (p *planFile) replayable(f spool.File) error {
 	written, extended, err := p.progress()
-	if err != nil || written || !extended {
+	switch {
+	case err != nil || !written && !extended:
 		return err // the last: it will be taken back
+	case written:
+		return p.cuttable(f)
 	}
 	redo, err := p.inDoubt()
 	if err != nil {
@@ -93,6 +96,31 @@ func (p *planFile) replayable(f spool.File) error {
 		from = redo[len(redo)-1] + 1
 	}
 	return p.verify(f, redo, from)
+}
+
+// cuttable is nil when nothing is known to keep replay from taking out the gap and the dead ranges of p.
+func (p *planFile) cuttable(f spool.File) error {
+	dead := p.layout.dead()
+	if p.gap() == 0 && len(dead) == 0 {
+		return nil
+	}
+	if there, err := p.gapThere(f); err != nil || there {
+		return err
+	}
+	if len(dead) > 0 {
+		info, err := f.Stat()
+		if err != nil {
+			return err
+		}
+		n, err := p.countMarked(f, dead)
+		if err != nil || n > 0 {
+			return err
+		}
+		if hole, _, err := f.Hole(0); err != nil || hole < info.Size {
+			return err
+		}
+	}
+	return p.markNowhere(f)
 }
 
 // existingJournal is the journal in a state directory without making one; nil when there is none.

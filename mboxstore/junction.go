@@ -2,6 +2,7 @@ package mboxstore
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"spoold/spool"
@@ -332,24 +333,31 @@ func (w *planner) planRepaired(i int, cuts map[int64]cutRange) error {
 	if !cut {
 		return w.planMessage(i, r)
 	}
+	old, carries := r, w.p.pseudo == nil && len(w.p.records) == 0
 	if c.with != nil {
-		w.out.literal(c.with.stored(r.UID))
+		var base *Base
+		if carries {
+			base = &w.base
+		}
+		w.out.literal(c.with.stored(r.UID, base))
 		w.p.records = append(w.p.records, r)
 		return nil
 	}
-	old, carries := r, w.p.pseudo == nil && len(w.p.records) == 0
 	var err error
+	w.lift(&r)
 	w.place(&r, func() { err = w.planHeader(&r, carries) })
 	if err != nil {
 		return fmt.Errorf("header: %w", err)
 	}
 	w.out.copy(old.body(), c.from)
-	w.out.copy(c.to, old.end)
-	if c.to == old.end {
+	if c.to >= old.end {
 		w.out.literal([]byte{'\n'})
+		w.out.lift = nil
 	} else {
+		w.out.copy(c.to, old.end)
 		w.out.copy(old.end, old.end+w.closing(&old, w.nextOff(i+1)))
+		err = w.endLift(&old)
 	}
 	w.p.records = append(w.p.records, r)
-	return nil
+	return errors.Join(err, w.lifted.err)
 }

@@ -11,42 +11,47 @@ import (
 	"spoold/spool"
 )
 
-// repairLayout plans to write all that is pending in the index, without the bytes in cuts and those between the
-// messages, and with more behind the last one. It is one layout, so that it is one plan in the journal: nil when there
-// is nothing to do.
-func repairLayout(x *index, f spool.File, size int64, cuts map[int64]cutRange, more []byte, pseudo func(Base) []byte) (*layout, error) {
-	w := planner{x: x, file: f, size: size, pseudo: pseudo}
+// repairLayout plans to write all that is pending in the index, without the bytes in cuts, and with more behind the
+// last message. It is one layout, so that it is one plan in the journal: nil when there is nothing to do. exact: what
+// stands between the messages of the index goes, be it mail.
+func repairLayout(w *planner, exact bool, cuts map[int64]cutRange, more []byte) (*layout, error) {
 	w.setLimit(math.MaxInt)
-	if err := w.planPseudo(needsPseudo(x.records, nil)); err != nil {
+	w.sortPlaces()
+	if exact {
+		w.placeAll()
+	}
+	if err := w.planPseudo(needsPseudo(w.x.records, nil) || len(w.x.records) == 0 && w.x.end > 0); err != nil {
 		return nil, err
 	}
-	for i := range x.records {
+	for i := range w.x.records {
 		if err := w.planRepaired(i, cuts); err != nil {
-			return nil, fmt.Errorf("message at offset %d: %w", x.records[i].off, err)
+			return nil, fmt.Errorf("message at offset %d: %w", w.x.records[i].off, err)
 		}
 	}
-	if len(more) > 0 {
-		w.out.literal(append([]byte(w.glueBehind(cuts)), more...))
-	} else if w.out.at() < x.end {
+	if len(w.x.records) == 0 && len(more) > 0 {
+		w.out.literal([]byte(w.x.glue))
+	}
+	w.out.literal(more)
+	if w.out.at() < w.x.end {
 		w.out.move() // the end goes
 	}
 	if len(w.out.edits) == 0 && !w.out.moved {
 		return nil, nil
 	}
-	return w.out.layout(size), nil
+	return w.out.layout(w.size), nil
 }
 
-// glueBehind is the index's glue, when the file still ends as it did.
-func (w *planner) glueBehind(cuts map[int64]cutRange) string {
-	n := len(w.x.records)
-	if n == 0 {
-		return w.x.glue
+// placeAll makes the planner copy nothing but messages, as when some are displaced.
+func (w *planner) placeAll() {
+	if w.places == nil {
+		w.places = make([]int64, 0, len(w.x.records)+1)
+		for i := range w.x.records {
+			w.places = append(w.places, w.x.records[i].off)
+		}
 	}
-	last := &w.x.records[n-1]
-	if _, cut := cuts[last.off]; cut || last.end+w.closing(last, w.x.end) < w.x.end {
-		return ""
+	if len(w.places) == 0 {
+		w.places = append(w.places, w.x.end)
 	}
-	return w.x.glue
 }
 
 // layout makes one layout of edits in place and what moves.
@@ -137,7 +142,16 @@ func (j *journal) supersede(f spool.File, l *layout) error {
 	var p *planFile
 	gen := uint64(math.MaxUint64)
 	if l != nil {
-		if p, err = j.begin(f, info, *l); err != nil {
+		change, err := j.possible(f, *l)
+		if err != nil {
+			return err
+		}
+		if p, err = j.begin(f, info, change); err != nil {
+			return err
+		}
+	}
+	if p == nil {
+		if err := withdraw(f); err != nil {
 			return err
 		}
 	}
@@ -162,10 +176,10 @@ func (j *journal) supersede(f spool.File, l *layout) error {
 	return j.finish(f, p, 0)
 }
 
-// stored is a rescued message as it is written to the file.
-func (k *keptMessage) stored(uid UID) []byte {
+// stored is a rescued message as it is written to the file, with the base line if it is the first one.
+func (k *keptMessage) stored(uid UID, base *Base) []byte {
 	b := AppendRetained(bytes.Clone(k.from), k.header)
-	b = append(b, statusLines(StatusBlock{Flags: k.status.Flags, Keywords: k.status.Keywords, UID: uid}, 0)...)
+	b = append(b, statusLines(StatusBlock{Flags: k.status.Flags, Keywords: k.status.Keywords, UID: uid, Base: base}, 0)...)
 	b = append(append(b, '\n'), k.text...)
 	if n := len(k.text); n > 0 && k.text[n-1] != '\n' {
 		b = append(b, lineEndFor(k.text[bytes.LastIndexByte(k.text, '\n')+1:])...)
