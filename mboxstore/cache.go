@@ -41,7 +41,12 @@ func (m *Mailbox) saveCache(sync bool) error {
 	return m.writeCache(b, sync)
 }
 
+// writeCache keeps the cache of before when an inbox is damaged: what is read then is mixed, and which X-UIDs are ours
+// only the cache can tell the repair. The mark remembers the UIDs that are told meanwhile.
 func (m *Mailbox) writeCache(b []byte, sync bool) error {
+	if m.damaged != nil && m.o.Inbox {
+		return nil
+	}
 	name := m.cacheName()
 	f, err := m.o.State.Open(name+".new", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {

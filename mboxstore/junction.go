@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 
 	"spoold/spool"
 )
@@ -79,6 +80,7 @@ func (x *mixer) settleMarks(id planID) error {
 		switch {
 		case at < 0:
 			continue
+		case x.cuts[r.off] != cutRange{}:
 		case first && int(at)+len(id) < len(raw) && r.off+at-2 >= r.body():
 			x.cuts[r.off] = cutRange{from: r.off + at - 1, to: r.end}
 		case i > 0:
@@ -263,29 +265,45 @@ func (x *mixer) endsOther(r *record, b []byte) (bool, error) {
 func (x *mixer) settleTwice() error {
 	for i := range x.records {
 		r := &x.records[i]
-		c, cut := x.cuts[r.off]
-		if !cut || c.whole || c.with != nil {
+		if c, cut := x.cuts[r.off]; !cut || c.whole {
 			continue
 		}
-		k, err := readKept(x.f, r)
+		want, err := x.settled(r)
 		if err != nil {
 			return err
 		}
-		k.text = append(k.text[:c.from-r.body():c.from-r.body()], k.text[c.to-r.body():]...)
-		want := bytes.TrimRight(k.plain(), "\n")
 		for n := range x.records {
 			o := &x.records[n]
-			if _, done := x.cuts[o.off]; done || !sameUID(r, o) || o.fromLen != r.fromLen {
+			if n == i || !sameUID(r, o) || o.fromLen != r.fromLen || x.cuts[o.off].whole {
 				continue
 			}
-			if b, err := x.read(o); err != nil {
+			b, err := x.settled(o)
+			if err != nil {
 				return err
-			} else if bytes.Equal(b, want) {
+			}
+			if bytes.Equal(b, want) {
 				x.cuts[o.off] = cutRange{whole: true}
 			}
 		}
 	}
 	return nil
+}
+
+// settled is what r becomes, without what other programs change.
+func (x *mixer) settled(r *record) ([]byte, error) {
+	c, cut := x.cuts[r.off]
+	switch {
+	case !cut:
+		return x.read(r)
+	case c.with != nil:
+		return bytes.TrimRight(c.with.plain(), "\n"), nil
+	}
+	k, err := readKept(x.f, r)
+	if err != nil {
+		return nil, err
+	}
+	k.text = slices.Concat(k.text[:c.from-r.body()], k.text[c.to-r.body():])
+	return bytes.TrimRight(k.plain(), "\n"), nil
 }
 
 // unmix settles the mixed messages that the interrupted rewrite left.
@@ -299,10 +317,17 @@ func (r *repairer) unmix(s *scanned) error {
 		return err
 	}
 	x := mixer{f: r.m.file, records: s.records, plain: map[int64][]byte{}, cuts: r.cuts}
-	if err := x.settleMarks(p.id); err != nil {
-		return err
+	written, _, err := p.progress()
+	if err == nil && written { // what stands before a mark is whole
+		err = x.settleMarks(p.id)
 	}
-	if err := x.settle(&p.layout, runs); err != nil {
+	if err == nil {
+		err = x.settle(&p.layout, runs)
+	}
+	if err == nil && !written {
+		err = x.settleMarks(p.id)
+	}
+	if err != nil {
 		return err
 	}
 	if err := x.settleTwice(); err != nil {

@@ -18,6 +18,7 @@ type numbering struct {
 	records []record
 	known   *memory
 	most    UID // no higher UID is believed
+	inbox   bool
 	taken   map[UID]bool
 }
 
@@ -27,7 +28,7 @@ func (r *repairer) number(s *scanned) {
 	known := recall(r.cached.records)
 	a := adoption{m: m, x: x, s: s, first: true}
 	r.numberBase(s)
-	n := numbering{records: s.records, known: known, most: x.base.LastUID, taken: map[UID]bool{}}
+	n := numbering{records: s.records, known: known, most: x.base.LastUID, inbox: m.o.Inbox, taken: map[UID]bool{}}
 	n.keepKnown()
 	n.keepOrdered()
 	for i := range s.records {
@@ -98,7 +99,8 @@ func (n *numbering) keepKnown() {
 	}
 }
 
-// keepOrdered lets those keep their UID that are in order with most others.
+// keepOrdered lets those keep their UID that are in order with most others: in an inbox a sender may have written what
+// is not. In a folder all keep theirs.
 func (n *numbering) keepOrdered() {
 	var claims []record
 	var at []int
@@ -112,7 +114,10 @@ func (n *numbering) keepOrdered() {
 			found = append(found, &record{Message: Message{UID: rec.UID}})
 		}
 	}
-	stays := heaviestRun(claims, found)
+	var stays []bool // nil: all
+	if n.inbox {
+		stays = heaviestRun(claims, found)
+	}
 	for k, i := range at {
 		if n.records[i].UID == 0 && (stays == nil || stays[k]) && !n.taken[claims[k].UID] {
 			n.give(&n.records[i], claims[k].UID)
