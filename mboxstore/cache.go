@@ -21,7 +21,7 @@ import (
 
 const (
 	cacheMagic   = "spoold index\n"
-	cacheVersion = 2
+	cacheVersion = 3
 )
 
 func (m *Mailbox) cacheName() string {

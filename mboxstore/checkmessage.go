@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// contentKey tells messages apart by all of their bytes but the status headers.
+// contentKey tells messages apart by all of their bytes but the internal lines.
 type contentKey struct {
 	digest uint64 // of the retained header
 	sum    uint64 // of separator and text
@@ -148,7 +148,7 @@ func (c *checker) checkHeader(sp *Span, h []byte, first bool) {
 			c.checkBase(off, line, kind, sp, first && seen[lineBase] == 1, first)
 			continue
 		}
-		if kind.internal() {
+		if kind.status() {
 			seen[kind]++
 			c.checkStatusLine(off, line, kind, seen[kind] > 1)
 		}

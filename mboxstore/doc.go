@@ -9,8 +9,9 @@
 //   - separator: the "From " line before every message, with the sender and the date of delivery; also From_ line.
 //   - header: from the separator to the first blank line, which belongs to it. Its lines are retained or internal.
 //   - body: what follows; text: the body without the one blank line before the next separator.
-//   - status headers, or internal lines: Status, X-Status, X-Keywords, X-UID, X-IMAPbase, X-IMAP. They belong to the
-//     mailbox and not to the mail, and clients never see them. The status block is UW's arrangement of them at the end
+//   - internal lines: they belong to the mailbox and not to the mail, and clients never see them. They are the status
+//     headers Status, X-Status, X-Keywords, X-UID, X-IMAPbase, X-IMAP, and the length lines Content-Length and Lines,
+//     which other programs write. The status block is UW's arrangement of them at the end
 //     of the header, padded with blanks so that a changed flag changes no length.
 //   - base: UIDVALIDITY, the last UID given, and the mailbox's keywords; X-IMAPbase in the first message, or X-IMAP in
 //     the pseudo message, a first message that is no mail and is not shown.

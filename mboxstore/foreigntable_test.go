@@ -196,8 +196,7 @@ func foreignChanges() map[string]foreignChange {
 				w.overwrite(regexp.MustCompile(`(?m)^X-(UID|IMAPbase):.*\n`).ReplaceAllString(w.content(), ""))
 			}, nil, Changes{},
 		},
-		// mutt writes Status and X-Status anew at the end of the header, leaves X-UID and X-Keywords, and makes Lines
-		// and Content-Length headers only where they were.
+		// mutt writes Status and X-Status anew at the end of the header, leaves X-UID and X-Keywords.
 		"mutt: one read, one deleted, one flagged": {
 			joined(func(m []string) []string {
 				m[4] = strings.Replace(m[4], "X-Status: \n", "X-Status: F\n", 1)

@@ -12,9 +12,10 @@ type Header struct {
 	Retained   int64 // octets of the lines that are not internal, in LF form, without the blank line
 	ServedSize int64 // octets of the header as served, with the blank line, which is always served
 
-	// The last run of internal lines, relative to the header; both 0 when there is none.
+	// The last run of status headers, with the length lines in it and behind it, relative to the header; both 0 when
+	// there is none.
 	InternalStart, InternalEnd int
-	Contiguous                 bool // the header may be edited in that place: no other internal lines, not cut at the limit
+	Contiguous                 bool // the header may be edited in that place: no other status headers, not cut at the limit
 	Canonical                  bool // the run is exactly UW's block, from Status: or X-IMAPbase: to X-UID:, and the blank line follows
 
 	HasBlank bool   // the header is closed: by its blank line or at the limit; what follows is body
@@ -37,7 +38,7 @@ type headerParser struct {
 	h       Header
 	served  int    // retained lines
 	uids    int    // X-UID lines
-	runs    int    // of internal lines
+	runs    int    // of status headers
 	order   uint32 // kinds of the lines of the last run, four bits each
 	plain   bool   // no CR in internal or blank lines
 	digests [2]uint32
@@ -104,8 +105,12 @@ func (p *headerParser) digest(b []byte) {
 	p.digests[1] = crc32.Update(p.digests[1], crc32.IEEETable, b)
 }
 
+// addRun takes an internal line. A length line begins no run.
 func (p *headerParser) addRun(start int, kind lineKind) {
 	if p.runs == 0 || start != p.h.InternalEnd {
+		if !kind.status() {
+			return
+		}
 		p.runs++
 		p.h.InternalStart = start
 		p.order = 0

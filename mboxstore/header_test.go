@@ -48,11 +48,47 @@ var headerTable = []struct {
 		internal: "Status: R\nStatus: R\nX-Status: D\nX-Keywords:\nX-UID: 7\n",
 	},
 	{
-		name: "Dovecot", served: "A: b\r\nContent-Length: 5\r\n\r\n",
+		name: "Dovecot", served: "A: b\r\n\r\n",
 		header: "A: b\nX-IMAPbase: 0000000012 0000000034\nX-UID: 1   \nStatus: O\nX-Status: T\nX-Keywords:   \nContent-Length: 5\n\n",
 		status: StatusBlock{Flags: FlagOld | FlagDraft, UID: 1, Base: &Base{UIDValidity: 12, LastUID: 34}},
 		internal: "X-IMAPbase: 0000000012 0000000034\nX-UID: 1   \nStatus: O\nX-Status: T\n" +
-			"X-Keywords:   \n",
+			"X-Keywords:   \nContent-Length: 5\n",
+	},
+	{
+		name: "mutt", served: "A: b\r\n\r\n",
+		header:   "A: b\nX-Keywords:\nX-UID: 7\nStatus: RO\nX-Status: F\nContent-Length: 5\nLines: 2\n\n",
+		status:   StatusBlock{Flags: FlagSeen | FlagOld | FlagFlagged, UID: 7},
+		internal: "X-Keywords:\nX-UID: 7\nStatus: RO\nX-Status: F\nContent-Length: 5\nLines: 2\n",
+	},
+	{name: "mutt, new mail", header: "A: b\nContent-Length: 5\nLines: 2\n\n", served: "A: b\r\n\r\n"},
+	{
+		name: "an MDA's Content-Length", served: "A: b\r\n\r\n",
+		header: "Content-Length: 5\nA: b\nStatus: RO\nX-Status: F\nX-Keywords:\nX-UID: 7\n\n",
+		status: StatusBlock{Flags: FlagSeen | FlagOld | FlagFlagged, UID: 7}, canonical: true,
+		internal: "Status: RO\nX-Status: F\nX-Keywords:\nX-UID: 7\n",
+	},
+	{
+		name: "Content-Length on its own behind", header: "Status: R\nA: b\nContent-Length: 5\n\n", served: "A: b\r\n\r\n",
+		status: StatusBlock{Flags: FlagSeen}, internal: "Status: R\n",
+	},
+	{
+		name: "Content-Length among status headers", header: "Status: R\nContent-Length: 5\nX-Status: D\n\n", served: "\r\n",
+		status: StatusBlock{Flags: FlagSeen | FlagDeleted}, internal: "Status: R\nContent-Length: 5\nX-Status: D\n",
+	},
+	{
+		name: "status headers before Lines", header: "Content-Length: 5\nStatus: R\nLines: 2\nLines: 3\nA: b\nLines: 4\n\n",
+		served: "A: b\r\nLines: 4\r\n\r\n",
+		status: StatusBlock{Flags: FlagSeen}, internal: "Status: R\nLines: 2\nLines: 3\n",
+	},
+	{name: "the sender's Lines", header: "Lines: 5\nContent-Length: 5\n\n", served: "Lines: 5\r\n\r\n"},
+	{
+		name: "the sender's Lines behind status headers", header: "Status: R\nLines: 5\n\n", served: "Lines: 5\r\n\r\n",
+		status: StatusBlock{Flags: FlagSeen}, internal: "Status: R\n",
+	},
+	{name: "Content-Length spelled otherwise", header: "CONTENT-length\t: 5\r\n\tx\nlines : 2\n\n", served: "\r\n"},
+	{
+		name: "names like Content-Length", header: "Content-Length\nContent-Lengths: 5\nContent-Lengt: 5\nLines: 2\n\n",
+		served: "Content-Length\r\nContent-Lengths: 5\r\nContent-Lengt: 5\r\nLines: 2\r\n\r\n",
 	},
 	{
 		name: "scattered", header: "Status: R\nA: b\nX-Status: D\n\n", served: "A: b\r\n\r\n", split: true,

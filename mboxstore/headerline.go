@@ -9,6 +9,11 @@ import "bytes"
 // the mail. They are hidden from clients. So are lines that only look like them (other case, a blank before the
 // colon) and continuations of any of these: those are bogus, that is, hidden without being believed.
 //
+// Length lines are internal, too: Content-Length:, and Lines: behind it, which mutt and Dovecot write into the header of
+// any message that they write back. They are no status headers, for an MDA may have put them elsewhere in the header,
+// where they are left alone. A Lines: header without Content-Length: before it is the sender's. Status headers between
+// the two do not count, nor another Lines:, or else what a line is would change when those are rewritten.
+//
 // CRs do not exist: c-client drops them when it shows a header and when it rewrites one. So a line is judged as it is
 // without its CRs, or else a rewrite could turn "Sta\rtus: R" into a status header, and a line of nothing but CRs
 // into the end of the header. That a line of two CRs is blank is stricter than c-client.
@@ -18,7 +23,8 @@ type lineKind uint8
 const (
 	lineRetained lineKind = iota
 	lineBlank
-	lineBogus // from here on: internal
+	lineLength // from here on: internal
+	lineBogus  // from here on: status headers
 	lineStatus
 	lineXStatus
 	lineKeywords
@@ -27,10 +33,11 @@ const (
 	lineBase
 )
 
-func (k lineKind) internal() bool { return k >= lineBogus }
+func (k lineKind) internal() bool { return k >= lineLength }
+func (k lineKind) status() bool   { return k >= lineBogus }
 
 // A header without end must not fill the memory: it is closed before the line that would make its retained lines
-// longer than maxHeader; the rest is body. Status headers do not count, so that the block that we add does not move
+// longer than maxHeader; the rest is body. Internal lines do not count, so that the block that we add does not move
 // that place; but they have a bound of their own.
 const (
 	maxHeader   = 16 << 20
@@ -46,7 +53,8 @@ type headerLines struct {
 	closed   bool // a blank line or the limit has been met
 	limit    bool // it was the limit
 	internal int  // octets of internal lines so far
-	inside   bool // the last line was internal
+	last     lineKind
+	lengths  bool // Content-Length is among the internal lines up to the last line
 }
 
 // next gives the next line with its line end, and what it is. The blank line is given, too, and is the last one.
@@ -76,8 +84,9 @@ func (l *headerLines) next() (line []byte, kind lineKind, ok bool) {
 	}
 	l.at += len(line)
 	l.closed = kind == lineBlank
-	l.inside = kind.internal()
-	if l.inside {
+	l.last = kind
+	l.lengths = kind == lineLength || l.lengths && kind.status()
+	if kind.internal() {
 		l.internal += len(line)
 	}
 	return line, kind, true
@@ -102,9 +111,11 @@ func (l *headerLines) classify(line []byte) lineKind {
 		return lineBlank
 	}
 	switch c := line[i]; {
-	case isBlank(c) && l.inside:
+	case isBlank(c) && l.last == lineLength:
+		return lineLength
+	case isBlank(c) && l.last.status():
 		return lineBogus
-	case c|' ' == 's', c|' ' == 'x':
+	case c|' ' == 's', c|' ' == 'x', c|' ' == 'c', c|' ' == 'l' && l.lengths:
 		return internalName(line)
 	}
 	return lineRetained
@@ -112,9 +123,10 @@ func (l *headerLines) classify(line []byte) lineKind {
 
 func isBlank(c byte) bool { return c == ' ' || c == '\t' }
 
-const longestInternal = len("x-keywords")
+const longestInternal = len("content-length")
 
-// internalName says which status header a line is. A NUL in it ends the name, like a blank (UW makes it one).
+// internalName says which internal line a line is, of Lines: as if Content-Length: were before it. A NUL in it ends the
+// name, like a blank (UW makes it one).
 func internalName(line []byte) lineKind {
 	var name [longestInternal]byte
 	n, exact := 0, true
@@ -128,7 +140,7 @@ func internalName(line []byte) lineKind {
 			if kind == lineRetained || !colonFollows(line[i:]) {
 				return lineRetained
 			}
-			if !exact || c != ':' || spelled != string(line[:n]) {
+			if kind.status() && (!exact || c != ':' || spelled != string(line[:n])) {
 				return lineBogus
 			}
 			return kind
@@ -158,6 +170,8 @@ func lookUpInternal(lower []byte) (lineKind, string) {
 		return lineXIMAP, "X-IMAP"
 	case "x-imapbase":
 		return lineBase, "X-IMAPbase"
+	case "content-length", "lines":
+		return lineLength, ""
 	}
 	return lineRetained, ""
 }

@@ -56,8 +56,7 @@ func hasPseudoLines(h []byte) bool {
 		switch strings.ToLower(name) {
 		case "subject":
 			marked = marked || strings.Contains(value, pseudoMark)
-		case "date", "from", "message-id", "content-length", "mime-version", "content-type",
-			"content-transfer-encoding", "lines":
+		case "date", "from", "message-id", "mime-version", "content-type", "content-transfer-encoding", "lines":
 		default:
 			return false
 		}

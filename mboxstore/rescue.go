@@ -72,7 +72,7 @@ func joinRuns(parts []keptRun, size int64) (runs []keptRun) {
 }
 
 // mailKey tells messages apart by their separator, header and text, without what other programs change in a header:
-// the status headers, Content-Length and Lines.
+// the internal lines, and Lines wherever it stands.
 type mailKey struct {
 	size int64
 	sum  uint64
@@ -102,7 +102,7 @@ func (k *keptMessage) plain() []byte {
 func appendPlainHeader(dst, h []byte) []byte {
 	for line := range bytes.Lines(AppendRetained(nil, h)) {
 		name, _, _ := bytes.Cut(line, []byte{':'})
-		if !bytes.EqualFold(name, []byte("Content-Length")) && !bytes.EqualFold(name, []byte("Lines")) {
+		if !bytes.EqualFold(name, []byte("Lines")) { // mutt takes the sender's away, too
 			dst = append(dst, line...)
 		}
 	}

@@ -161,8 +161,8 @@ var scanTable = []struct {
 	},
 	{"quoted", sep + "\n>" + sep + "\n", []int64{2 + 36}, ""},
 	{"not valid", sep + "\nFrom here\nFrom there\n\n", []int64{2 + 23}, ""},
-	{"Content-Length too long", sep + "Content-Length: 999\n\nhi\n\n" + sep + "\n\n", []int64{27, 2}, ""},
-	{"Content-Length too short", sep + "Content-Length: 1\n\nhi\n\n" + sep + "\n\n", []int64{25, 2}, ""},
+	{"Content-Length too long", sep + "Content-Length: 999\n\nhi\n\n" + sep + "\n\n", []int64{6, 2}, ""},
+	{"Content-Length too short", sep + "Content-Length: 1\n\nhi\n\n" + sep + "\n\n", []int64{6, 2}, ""},
 
 	{"CRLF", sep + "A: b\r\n\r\nhi\r\n\r\n" + sep + "A: b\r\n\r\nhi\r\n", []int64{12, 12}, "\n"},
 	{"bare CRs", sep + "A: b\r\r\n\nh\ri\r\n\n", []int64{12}, ""},

@@ -71,7 +71,7 @@ type storedForm struct {
 	held   []byte // the start of a line that is not decided yet, converted
 }
 
-// longestStart bounds held: what a name of a status header and its colon take.
+// longestStart bounds held: what the name of an internal line and its colon take.
 const longestStart = longestInternal + 1
 
 func (f *storedForm) append(dst, p []byte) []byte {
@@ -157,7 +157,7 @@ func (f *storedForm) prefix() string {
 	if last := f.held[len(name)]; f.inBody || last != ':' && !isBlank(last) {
 		return ""
 	}
-	if kind, _ := lookUpInternal(bytes.ToLower(name)); kind == lineRetained {
+	if kind, _ := lookUpInternal(bytes.ToLower(name)); !kind.status() {
 		return ""
 	}
 	return originalPrefix
