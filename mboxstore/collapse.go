@@ -98,8 +98,12 @@ func (j *journal) replayDead(f spool.File, p *planFile) (replayed bool, next *pl
 	switch {
 	case err != nil, m.next != nil:
 		return true, m.next, err
-	case m.stay == 0 && !m.mended:
-		return false, nil, p.markNowhere(f)
+	}
+	if err := p.markNowhere(f, dead[:m.stay]); err != nil {
+		return m.mended, nil, err
+	}
+	if m.stay == 0 && !m.mended {
+		return false, nil, nil
 	}
 	if err := f.Sync(); err != nil {
 		return true, nil, err

@@ -257,3 +257,56 @@ func TestForeignRewriteBeforeCollapse(t *testing.T) {
 		t.Error("no rewrite to be found")
 	}
 }
+
+// TestForeignRewriteBehindDeadRange: a program that moves one of several dead ranges, but not the first, or the gap behind
+// them, must be noticed, too. What is in them is no mail.
+func TestForeignRewriteBehindDeadRange(t *testing.T) {
+	found := 0
+	for at := 1; at < 60; at++ {
+		for _, behind := range []UID{12, 28} { // between the ranges; between the last one and the gap
+			disk, o := collapseWorld(t, rand.New(rand.NewPCG(5, 5)), 30)
+			m := openSparing(t, disk, o)
+			old := bodies(t, m)
+			texts := map[string]bool{}
+			for _, text := range old {
+				texts[text] = true
+			}
+			disk.CrashAt(at)
+			if !faultfs.Run(func() { _, _ = m.Remove(t.Context(), []UID{2, 18}) }) {
+				break
+			}
+			die(disk, -1)
+			before := disk.Bytes(modelBox)
+			waiting, err := PendingPaths(disk.Dir("/state"))
+			must(t, err)
+			place := m.index.records[behind-1].header()
+			if len(waiting) == 0 || place > int64(len(before)) {
+				continue
+			}
+			const line = "X-Mark: x\n"
+			place += int64(strings.Index(string(before[place:]), "\n")) + 1
+			f := disk.File(modelBox, nil)
+			if _, err := f.WriteAt(slices.Concat(before[:place], []byte(line), before[place:]), 0); err != nil {
+				t.Fatal(err)
+			}
+			m = openSparing(t, disk, o)
+			if m.Damaged() != nil {
+				found++
+				continue
+			}
+			got := bodies(t, m)
+			for u, text := range got {
+				text = strings.Replace(text, "X-Mark: x\r\n", "", 1)
+				if !texts[text] {
+					t.Errorf("crash at %d: UID %d is %.200q", at, u, text)
+				}
+			}
+			if n := len(got); n != len(old) && n != len(old)-2 {
+				t.Errorf("crash at %d, inserted behind %d: %d messages: %v", at, behind, n, m.UIDs())
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("never noticed")
+	}
+}

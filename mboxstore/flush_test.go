@@ -117,3 +117,20 @@ func TestFlagsDoNotWaitForABigMove(t *testing.T) {
 		wantList(t, m, "1  m1", "2 R m2", "3  m3", "4  m1", "5 R m2", "6  m3", "7  m4", "8  m5")
 	})
 }
+
+// TestWriteEarlyWithoutBaseLine: where the file has no base line, what is written early must not make one up.
+func TestWriteEarlyWithoutBaseLine(t *testing.T) {
+	w := numberedWorld(t, false)
+	messages := split(t, w.content())
+	messages[1] = strings.Replace(messages[1], "\nX-UID:", strings.Repeat(" ", 200)+"\nX-UID:", 1)
+	w.overwrite(strings.Join(messages, ""))
+	m := w.open()
+	defer w.close(m)
+	w.overwrite(strings.Join(messages[1:], ""))
+	refreshed(t, m)
+	must(t, m.Store(t.Context(), m.UIDs(), StoreOp{Mode: StoreAdd, Flags: FlagFlagged}))
+	must(t, m.writeEarly(t.Context()))
+	if got := w.content(); strings.Contains(got, "X-IMAPbase: 0") || strings.Count(got, "X-Status: F") < 3 {
+		t.Errorf("written:\n%s", got)
+	}
+}

@@ -22,7 +22,8 @@ func planFitting(x *index, file io.ReaderAt, crossing bool) (*plan, error) {
 			continue
 		}
 		edits, records := len(w.out.edits), len(w.p.records)
-		if _, err := w.editHeader(*r, i == 0 && x.pseudo == nil); err != nil {
+		carries := i == 0 && x.pseudo == nil && x.onFile.UIDValidity != 0 // others may have taken the base line away
+		if _, err := w.editHeader(*r, carries); err != nil {
 			return nil, err
 		}
 		if !crossing && slices.ContainsFunc(w.out.edits[edits:], edit.crosses) {

@@ -188,7 +188,7 @@ func (j *journal) replayCut(f spool.File, p *planFile) (replayed bool, err error
 	case len(p.layout.dead()) > 0:
 		there, next, err = j.replayDead(f, p)
 	case p.gap() > 0:
-		if err = p.markNowhere(f); err == nil {
+		if err = p.markNowhere(f, nil); err == nil {
 			err = p.cutAgain(f)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"hash/crc32"
 	"io"
+	"math"
+	"slices"
 )
 
 // edge is how many bytes at the ends of a gap are looked at beside the marks.
@@ -46,13 +48,20 @@ func (p *planFile) verifyEdges(f io.ReaderAt) error {
 
 // markNowhere makes sure that a gap or a dead range that is not in its place has gone, and was not moved by a program
 // that wrote the whole file anew: it took the stale messages in it for mail. Nobody else knows the plan's id, so where
-// it is found the stale bytes are.
-func (p *planFile) markNowhere(f io.ReaderAt) error {
-	at, err := find(f, p.id[:])
-	if err == nil && at >= 0 {
-		err = &damage{at, "stale bytes of an unfinished change were moved here"}
+// it is found the stale bytes are. It may be in the ranges but.
+func (p *planFile) markNowhere(f io.ReaderAt, but []extent) error {
+	from := int64(0)
+	for _, e := range append(slices.Clone(but), extent{math.MaxInt64, 0}) {
+		at, err := find(io.NewSectionReader(f, from, e.off-from), p.id[:])
+		if err != nil {
+			return err
+		}
+		if at >= 0 {
+			return &damage{from + at, "stale bytes of an unfinished change were moved here"}
+		}
+		from = e.off + e.n
 	}
-	return err
+	return nil
 }
 
 // find returns the offset of the first place in r that holds what; -1 when there is none.
