@@ -107,20 +107,16 @@ func (p *planFile) cuttable(f spool.File) error {
 	if there, err := p.gapThere(f); err != nil || there {
 		return err
 	}
-	if len(dead) > 0 {
-		info, err := f.Stat()
-		if err != nil {
-			return err
-		}
-		n, err := p.countMarked(f, dead)
-		if err != nil || n > 0 {
-			return err
-		}
-		if hole, _, err := f.Hole(0); err != nil || hole < info.Size {
-			return err
-		}
+	n, err := p.countMarked(f, dead)
+	if err != nil {
+		return err
 	}
-	return p.markNowhere(f)
+	if info, err := f.Stat(); err != nil || len(dead) == 0 {
+		return errors.Join(err, p.markNowhere(f, nil))
+	} else if hole, _, err := f.Hole(0); err != nil || n == 0 && hole < info.Size {
+		return err
+	}
+	return p.markNowhere(f, dead[:n])
 }
 
 // existingJournal is the journal in a state directory without making one; nil when there is none.
