@@ -2,8 +2,6 @@ package mboxstore
 
 import (
 	"bytes"
-	"errors"
-	"fmt"
 	"slices"
 
 	"spoold/spool"
@@ -18,6 +16,7 @@ import (
 //   - A message of which the journal has the beginning: as many bytes as it moves by stand there twice in a row. They
 //     are left out; or all of it, when the message is whole behind it.
 //   - A message that is whole behind it, while what follows is the end of another: it holds nothing of its own.
+//   - A message of which is known what it was before the crash (junctionknown.go).
 //   - Else it stays.
 
 // cutRange is what becomes of a message that is not as it was.
@@ -25,6 +24,7 @@ type cutRange struct {
 	from, to int64        // goes, when with is nil
 	whole    bool         // all of it goes
 	with     *keptMessage // takes its place
+	fragment bool         // of a message that nobody has whole
 }
 
 // mixer settles the mixed messages of a file.
@@ -33,6 +33,7 @@ type mixer struct {
 	records []record
 	plain   map[int64][]byte // of messages that were looked at
 	cuts    map[int64]cutRange
+	known   map[UID]*record
 }
 
 func (x *mixer) settle(l *layout, runs []keptRun) error {
@@ -316,7 +317,7 @@ func (r *repairer) unmix(s *scanned) error {
 	if err != nil {
 		return err
 	}
-	x := mixer{f: r.m.file, records: s.records, plain: map[int64][]byte{}, cuts: r.cuts}
+	x := mixer{f: r.m.file, records: s.records, plain: map[int64][]byte{}, cuts: r.cuts, known: recall(r.m.index.records).uid}
 	written, _, err := p.progress()
 	if err == nil && written { // what stands before a mark is whole
 		err = x.settleMarks(p.id)
@@ -326,6 +327,9 @@ func (r *repairer) unmix(s *scanned) error {
 	}
 	if err == nil && !written {
 		err = x.settleMarks(p.id)
+	}
+	if err == nil {
+		err = x.settleKnown()
 	}
 	if err != nil {
 		return err
@@ -337,6 +341,9 @@ func (r *repairer) unmix(s *scanned) error {
 	for _, rec := range s.records {
 		c, cut := r.cuts[rec.off]
 		switch {
+		case c.fragment:
+			r.act(rec.off, "fragment", "", "of the message with UID %d there is only a part, with bytes of others in it; it is left out", rec.onFile.uid)
+			continue
 		case c.whole:
 			r.act(rec.off, "mixed", "", "halves of messages that are whole in other places, or that went before, are left out")
 			continue
@@ -349,40 +356,4 @@ func (r *repairer) unmix(s *scanned) error {
 	}
 	s.records = stay
 	return nil
-}
-
-// planRepaired is planMessage for a message of which something may go.
-func (w *planner) planRepaired(i int, cuts map[int64]cutRange) error {
-	r := w.x.records[i]
-	c, cut := cuts[r.off]
-	if !cut {
-		return w.planMessage(i, r)
-	}
-	old, carries := r, w.p.pseudo == nil && len(w.p.records) == 0
-	if c.with != nil {
-		var base *Base
-		if carries {
-			base = &w.base
-		}
-		w.out.literal(c.with.stored(r.UID, base))
-		w.p.records = append(w.p.records, r)
-		return nil
-	}
-	var err error
-	w.lift(&r)
-	w.place(&r, func() { err = w.planHeader(&r, carries) })
-	if err != nil {
-		return fmt.Errorf("header: %w", err)
-	}
-	w.out.copy(old.body(), c.from)
-	if c.to >= old.end {
-		w.out.literal([]byte{'\n'})
-		w.out.lift = nil
-	} else {
-		w.out.copy(c.to, old.end)
-		w.out.copy(old.end, old.end+w.closing(&old, w.nextOff(i+1)))
-		err = w.endLift(&old)
-	}
-	w.p.records = append(w.p.records, r)
-	return errors.Join(err, w.lifted.err)
 }
