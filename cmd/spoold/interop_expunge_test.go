@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -63,11 +64,12 @@ func TestInteropKilledExpunge(t *testing.T) {
 }
 
 func everySecond(n int) string {
-	set := "1"
+	var set strings.Builder
+	set.WriteString("1")
 	for i := 3; i <= n; i += 2 {
-		set += fmt.Sprintf(",%d", i)
+		set.WriteString(fmt.Sprintf(",%d", i))
 	}
-	return set
+	return set.String()
 }
 
 // killedExpunge reports whether the kill left something for the replay. The mailbox is then the old or the new one.
