@@ -408,11 +408,32 @@ func (m *Mailbox) remove(ctx context.Context, pick func(*index) map[UID]bool) ([
 	return gone, err
 }
 
+// keepLast makes the last UID durable in the state directory when a message goes whose UID the base line in the file
+// does not cover: the message is gone before that line is written (writePlan), and a crash between the two would make
+// its UID be given again. The mark does so for an inbox.
+func (m *Mailbox) keepLast(gone map[UID]bool) error {
+	if m.o.Inbox {
+		return nil
+	}
+	m.mu.RLock()
+	last := m.index.onFile.LastUID
+	m.mu.RUnlock()
+	for u := range gone {
+		if u > last {
+			return m.saveCache(true)
+		}
+	}
+	return nil
+}
+
 func (m *Mailbox) removeSet(ctx context.Context, picked func() map[UID]bool) (gone []UID, err error) {
 	err = m.locked(ctx, func() error {
 		set := picked() // the look may have found messages gone
 		if len(set) == 0 {
 			return nil
+		}
+		if err := m.keepLast(set); err != nil {
+			return err
 		}
 		p, err := m.plan(set)
 		if err == nil {
