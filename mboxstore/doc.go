@@ -11,8 +11,8 @@
 //   - body: what follows; text: the body without the one blank line before the next separator.
 //   - internal lines: they belong to the mailbox and not to the mail, and clients never see them. They are the status
 //     headers Status, X-Status, X-Keywords, X-UID, X-IMAPbase, X-IMAP, and the length lines Content-Length and Lines,
-//     which other programs write. The status block is UW's arrangement of them at the end
-//     of the header, padded with blanks so that a changed flag changes no length.
+//     which other programs write. The status block is UW's arrangement of the former at the end of the header, padded
+//     with blanks so that a changed flag changes no length.
 //   - base: UIDVALIDITY, the last UID given, and the mailbox's keywords; X-IMAPbase in the first message, or X-IMAP in
 //     the pseudo message, a first message that is no mail and is not shown.
 //   - served: as clients get it. Stored: as it is in the file.

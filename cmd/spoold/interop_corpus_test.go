@@ -47,7 +47,7 @@ func compareCorpus(t *testing.T, name string) {
 	c.logout()
 	t.Logf("%d messages, %d recent, %v", len(ours.Mails), ours.Recent, time.Since(start))
 
-	theirs := readCclient(t, content)
+	theirs := asReadBy("c-client", readCclient(t, content))
 	for i := range theirs.Mails {
 		theirs.Mails[i].Text = ""
 	}

@@ -118,21 +118,23 @@ func readSpoold(c *client, name string) reading {
 	return reading{UIDValidity: b.UIDValidity, Recent: b.Recent, Mails: b.Mails}
 }
 
-// contentLength is the field that Dovecot hides, whoever wrote it (dovecot-mbox 3.1).
-var contentLength = regexp.MustCompile(`(?mi)^Content-Length:.*\r\n`)
+// lengthLines are the fields that we hide, whoever wrote them. Dovecot hides the first (dovecot-mbox 3.1), c-client none.
+var lengthLines = regexp.MustCompile(`(?mi)^Content-Length:.*\r\n(?:Lines:.*\r\n)?`)
 
 // asReadBy takes out of a reading what the peer differs in everywhere.
 func asReadBy(peer string, r reading) reading {
 	r.Mails = slices.Clone(r.Mails)
 	for i := range r.Mails {
 		m := &r.Mails[i]
-		if peer != "Dovecot" {
+		if peer == "Dovecot" {
+			m.Date = instant(m.Date) // it serves every date in its own zone (dovecot-mbox 2.3)
 			continue
 		}
 		if header, body, ok := strings.Cut(m.Text, "\r\n\r\n"); ok {
-			m.Text = contentLength.ReplaceAllString(header+"\r\n", "") + "\r\n" + body
+			text := lengthLines.ReplaceAllString(header+"\r\n", "") + "\r\n" + body
+			m.Size -= len(m.Text) - len(text)
+			m.Text = text
 		}
-		m.Date = instant(m.Date) // it serves every date in its own zone (dovecot-mbox 2.3)
 	}
 	return r
 }
