@@ -11,13 +11,16 @@ import (
 func (c *checker) checkJournal() error {
 	if c.o.State == nil {
 		c.add(0, "no-state", "no state directory: it is not known whether a journal waits for this mailbox")
-		return nil
+		return c.tellMark(newJournal(nil, c.sp.Path(), c.o.Now, c.o.Log, 0))
 	}
 	dir, err := existingJournal(c.o.State)
-	if err != nil || dir == nil {
+	if err != nil {
 		return err
 	}
 	j := newJournal(dir, c.sp.Path(), c.o.Now, c.o.Log, 0)
+	if err := c.tellMark(j); err != nil || dir == nil {
+		return err
+	}
 	w, err := j.inspect(c.file)
 	if err != nil {
 		return err
@@ -28,6 +31,16 @@ func (c *checker) checkJournal() error {
 		c.add(0, "journal-replaced", "journal %s is of another file that had this name; the next look keeps it in journal/lost", n)
 	}
 	return w.close()
+}
+
+// tellMark tells of a mailbox that says of itself that a change is unfinished, when the journal has nothing of it.
+func (c *checker) tellMark(j *journal) error {
+	err := j.explain(c.file)
+	if errors.Is(err, ErrElsewhere) {
+		c.add(0, "journal-missing", "%v", err)
+		return nil
+	}
+	return err
 }
 
 func (c *checker) tellPlan(w *waiting) {

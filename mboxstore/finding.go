@@ -81,7 +81,8 @@ var severities = map[string]Severity{
 	"journal-pending":    Mends, // an interrupted rewrite
 	"journal-damaged":    Damaged,
 	"journal-unreadable": Damaged,
-	"journal-replaced":   Mends, // of another file that had this name
+	"journal-missing":    Damaged, // the file says that a change is unfinished, and no journal can finish it
+	"journal-replaced":   Mends,   // of another file that had this name
 	"append-pending":     Mends,
 	"edit-pending":       Mends,
 	"cache-wrong":        Damaged, // the index cache says something else of the very same file

@@ -33,7 +33,7 @@ type mixer struct {
 	records []record
 	plain   map[int64][]byte // of messages that were looked at
 	cuts    map[int64]cutRange
-	known   map[UID]*record
+	known   *memory
 }
 
 func (x *mixer) settle(l *layout, runs []keptRun) error {
@@ -317,7 +317,7 @@ func (r *repairer) unmix(s *scanned) error {
 	if err != nil {
 		return err
 	}
-	x := mixer{f: r.m.file, records: s.records, plain: map[int64][]byte{}, cuts: r.cuts, known: recall(r.m.index.records).uid}
+	x := mixer{f: r.m.file, records: s.records, plain: map[int64][]byte{}, cuts: r.cuts, known: recall(r.m.index.records)}
 	written, _, err := p.progress()
 	if err == nil && written { // what stands before a mark is whole
 		err = x.settleMarks(p.id)

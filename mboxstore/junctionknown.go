@@ -2,7 +2,7 @@ package mboxstore
 
 // What was known of a message before the crash tells what of it is its own. Its header is the same and its text is not:
 // nobody edits texts while a rewrite is unfinished, so bytes of the rewrite are in it. It is whole before them, or on
-// both sides of them. Else it is a fragment: its end has been overwritten, or another program took the end for another
+// both sides of them. Else it is a fragment, as is a header before the text of another message: its end has been overwritten, or another program took the end for another
 // message; what is left goes to journal/lost, for nobody may take it for the message with that UID.
 
 // maxJunctions bounds how often a text is read to find what is its own.
@@ -10,10 +10,20 @@ const maxJunctions = 64
 
 // settleKnown settles what is not what was known. It comes last, for what the journal has is better.
 func (x *mixer) settleKnown() error {
+	heads := map[uint64]bool{}
+	for _, old := range x.known.uid {
+		heads[old.digest] = true
+	}
 	for i := range x.records {
 		r := &x.records[i]
-		old := x.known[r.onFile.uid]
-		if _, cut := x.cuts[r.off]; cut || old == nil || old.digest != r.digest || old.text == r.text {
+		old := x.known.uid[r.onFile.uid]
+		if _, cut := x.cuts[r.off]; cut || old == nil || x.known.has(r) {
+			continue
+		}
+		if old.digest != r.digest {
+			if heads[r.digest] { // of another message
+				x.cuts[r.off] = cutRange{whole: true, fragment: true}
+			}
 			continue
 		}
 		k, err := readKept(x.f, r)

@@ -246,7 +246,7 @@ func (w *repairWorld) foreignRewrite(at, before, crash, mode int, n *repairFigur
 func TestRepairAfterForeignRewrite(t *testing.T) {
 	for mode := -1; mode < 4; mode++ {
 		var n repairFigures
-		for seed := range crashSeeds() {
+		for seed := range crashSeeds() / 2 {
 			for at := 1; ; at++ {
 				done, err := newRepairWorld(t, seed).foreignRewrite(at, mode, 0, 0, &n)
 				if err != nil {
@@ -267,7 +267,7 @@ func TestRepairAfterForeignRewrite(t *testing.T) {
 // TestRepairCrashes breaks repairs themselves at each operation.
 func TestRepairCrashes(t *testing.T) {
 	var n repairFigures
-	for seed := range crashSeeds() / 4 {
+	for seed := range crashSeeds() / 8 {
 		r := rand.New(rand.NewPCG(uint64(seed), 4))
 		for at, done := 1, false; !done; at += 1 + r.IntN(3) {
 			for crash := 1; ; crash++ {
