@@ -294,7 +294,7 @@ func (a *adoption) identify(r *record, known *memory, prev UID) *record {
 		a.believe(r)
 		return nil
 	}
-	if old := known.match(r, prev); old != nil {
+	if old := known.match(r, prev); old != nil && !a.claimsNew(r) {
 		r.UID = old.UID
 		return old
 	}
@@ -307,6 +307,12 @@ func (a *adoption) numbered(r *record) bool {
 	claim := r.onFile.uid
 	return a.x.onFile.UIDValidity == a.x.base.UIDValidity && claim > 0 && claim <= a.x.base.LastUID &&
 		(a.first && !a.delivered(r) || !a.first && claim > a.before.LastUID && a.numberedBySomebody(r))
+}
+
+// claimsNew: its X-UID is above all that were given when the index was made. It may have the bytes of a message that was
+// known then and has been expunged since, whose UID is not to come back: a copy that was moved here again.
+func (a *adoption) claimsNew(r *record) bool {
+	return a.numbered(r) || r.onFile.uid > a.before.LastUID
 }
 
 // number gives an unknown message the next UID.

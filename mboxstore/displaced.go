@@ -30,7 +30,7 @@ func (a *adoption) findAnywhere(known *memory) (found []*record, ok bool) {
 		return nil, false
 	}
 	records := a.s.records
-	found = known.recognise(records, a.numbered)
+	found = known.recognise(records, a.claimsNew)
 	stays := heaviestRun(records, found)
 	moving := int64(0)
 	for i := range records {
@@ -72,8 +72,8 @@ func (a *adoption) enter(found []*record) {
 }
 
 // recognise finds which known message each record is: first those that say it by their X-UID, then by bytes alone.
-// Of several with the same bytes, one that keeps the order is preferred. Records that other has numbered are new.
-func (k *memory) recognise(records []record, numbered func(*record) bool) []*record {
+// Of several with the same bytes, one that keeps the order is preferred. Records that claim to be new are.
+func (k *memory) recognise(records []record, claimsNew func(*record) bool) []*record {
 	found := make([]*record, len(records))
 	taken := make(map[UID]bool, k.n)
 	for i := range records {
@@ -91,7 +91,7 @@ func (k *memory) recognise(records []record, numbered func(*record) bool) []*rec
 	}
 	prev := UID(0)
 	for i := range records {
-		if r := &records[i]; found[i] == nil && len(left[key(r)]) > 0 && (k.uid[r.onFile.uid] != nil || !numbered(r)) {
+		if r := &records[i]; found[i] == nil && len(left[key(r)]) > 0 && (k.uid[r.onFile.uid] != nil || !claimsNew(r)) {
 			found[i], left[key(r)] = takeAbove(left[key(r)], prev)
 		}
 		if found[i] != nil {
