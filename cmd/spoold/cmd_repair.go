@@ -13,7 +13,8 @@ const repairHelp = `Tell what is wrong with mailbox files and can be mended, or,
 it: finish an interrupted change; write missing UIDs and status headers; leave
 out messages that are there twice. When another program has rewritten a mailbox
 between a crash and the replay of its journal, what only the journal has is
-added to the mailbox, and the mailbox can be written again.
+added to the mailbox, what is only a part of a message goes, and the mailbox can
+be written again. Messages keep their UIDs; those that are added get new ones.
 
 Everything that is changed or removed is kept in journal/lost of the user's
 state directory first, in files that the output names. A mailbox that is in use
