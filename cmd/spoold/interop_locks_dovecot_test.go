@@ -29,11 +29,10 @@ func dovecotRivals() []rival {
 		{"flock only", "flock", "flock", map[string]int{"rival delivers": 30}},
 	} {
 		out = append(out, rival{
-			name:      "Dovecot, " + methods.name,
-			needs:     []string{dovecot, dovecotLDA},
-			renumbers: true,
-			minimum:   methods.minimum,
-			start:     func(c *contest) []chore { return dovecotRival(c, methods.read, methods.write) },
+			name:    "Dovecot, " + methods.name,
+			needs:   []string{dovecot, dovecotLDA},
+			minimum: methods.minimum,
+			start:   func(c *contest) []chore { return dovecotRival(c, methods.read, methods.write) },
 		})
 	}
 	return out

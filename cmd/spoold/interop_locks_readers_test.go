@@ -12,7 +12,7 @@ import (
 
 func readerRivals() []rival {
 	return []rival{
-		{name: "mutt, fcntl then dotlock", needs: []string{"mutt", "script"}, renumbers: true, minimum: map[string]int{"rival removes": 6}, start: muttRival},
+		{name: "mutt, fcntl then dotlock", needs: []string{"mutt", "script"}, minimum: map[string]int{"rival removes": 6}, start: muttRival},
 		{name: "c-client", needs: []string{mailutil}, minimum: map[string]int{"rival removes": 6, "rival delivers": 10}, start: cclientRival},
 	}
 }

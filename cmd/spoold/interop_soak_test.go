@@ -286,7 +286,7 @@ func (l *ledger) account(t *testing.T, h *host, validity uint32) {
 	}
 	h.stop(syscall.SIGTERM)
 	if _, err := exec.LookPath(mailutil); err == nil {
-		theirs := readCclient(t, readFile(t, h.file(l.user, "INBOX")))
+		theirs := asReadBy("c-client", readCclient(t, readFile(t, h.file(l.user, "INBOX"))))
 		ours := reading{UIDValidity: validity, Mails: first.Mails}
 		if aspects, detail := differences(ours, theirs, time.Time{}.Add(1<<62)); len(aspects) > 0 {
 			t.Errorf("c-client reads other %v (-spoold +c-client):\n%.4000s", aspects, detail)
