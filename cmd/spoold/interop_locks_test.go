@@ -25,8 +25,6 @@ type rival struct {
 	needs   []string
 	minimum map[string]int // what it has to get done in a minute, else the test proves nothing
 	start   func(c *contest) []chore
-
-	renumbers bool // it adds Content-Length to what it writes back, which is another message for spoold
 }
 
 // chore is one thing that a rival does again and again. r is this chore's own.
@@ -64,7 +62,7 @@ func TestInteropLocks(t *testing.T) {
 // compete runs the rival beside the sessions and accounts for the messages.
 func (r rival) compete(t *testing.T) {
 	c := &contest{ledger: newLedger(), host: newHost(t, mailOwner().name)}
-	c.user, c.rivals, c.renumbers = mailOwner().name, true, r.renumbers
+	c.user, c.rivals = mailOwner().name, true
 	c.put(c.user, "INBOX", soakMailbox(c.ledger))
 	c.serve()
 	setup := c.login(c.user)

@@ -88,13 +88,12 @@ type ledger struct {
 	failures []string
 	crash    *crashBook // not nil: the server may end at any instant, or be refused what it needs
 
-	uidOf     map[int]uint32 // which UID a message is
-	user      string         // whose mailboxes these are
-	rivals    bool           // other programs rewrite the mailbox too: they may have it for themselves for a time
-	renumbers bool           // and change messages so that they have new UIDs then
-	refused   map[int]bool   // refused for good when they were to be delivered or appended: they may not be there
-	taken     map[int]bool   // other programs were told to remove them: they may go
-	removed   map[int]bool   // other programs said that they did
+	uidOf   map[int]uint32 // which UID a message is
+	user    string         // whose mailboxes these are
+	rivals  bool           // other programs rewrite the mailbox too: they may have it for themselves for a time
+	refused map[int]bool   // refused for good when they were to be delivered or appended: they may not be there
+	taken   map[int]bool   // other programs were told to remove them: they may go
+	removed map[int]bool   // other programs said that they did
 }
 
 // word is a keyword that was set or removed, and when that was acknowledged.
@@ -176,7 +175,7 @@ func (l *ledger) see(uid uint32, id int) {
 	if known && before != id {
 		l.fail("UID %d was message %d and is now %d", uid, before, id)
 	}
-	if seen && other != uid && !l.renumbers {
+	if seen && other != uid {
 		l.fail("message %d had UID %d and has now %d", id, other, uid)
 	}
 }

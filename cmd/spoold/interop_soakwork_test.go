@@ -124,7 +124,7 @@ func (l *ledger) mayGo(uid uint32) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	id, known := l.byUID[uid]
-	return l.renumbers || uid == 0 || l.doomed[uid] || l.taken[id] || !known && len(l.taken) > 0
+	return uid == 0 || l.doomed[uid] || l.taken[id] || !known && len(l.taken) > 0
 }
 
 // follow keeps the view in step with one response.
