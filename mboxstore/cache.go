@@ -105,6 +105,8 @@ func (m *Mailbox) readCache() ([]byte, error) {
 	return b, errors.Join(err, f.Close())
 }
 
+// encodeCache leaves out flags that wait for the file, unless they are to be kept: after a crash they would come back,
+// though they may have been written, and changed by others, in between.
 func (m *Mailbox) encodeCache() []byte {
 	x := &m.index
 	w := cacheWriter{b: make([]byte, 0, 256+96*len(x.records))}
@@ -128,7 +130,11 @@ func (m *Mailbox) encodeCache() []byte {
 	}
 	w.uint(uint64(len(x.records)))
 	for i := range x.records {
-		w.record(&x.records[i])
+		r := x.records[i]
+		if !m.keeps && !r.bogus {
+			r.Flags, r.Keywords = r.onFile.flags, r.onFile.keywords
+		}
+		w.record(&r)
 	}
 	return binary.LittleEndian.AppendUint32(w.b, crc32.Checksum(w.b, castagnoli))
 }
@@ -167,6 +173,7 @@ func (m *Mailbox) decodeCache(b []byte) error {
 	x.setRecords(records)
 	x.logFrom = x.modseq
 	m.index, m.stamp = *x, stamp
+	m.keeps = x.flagsWait()
 	m.dropStaleStamp()
 	return nil
 }

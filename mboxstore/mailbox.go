@@ -113,6 +113,7 @@ type Mailbox struct {
 	used       atomic.Int64 // when somebody last asked for something, ns since 1970
 	waiting    atomic.Bool  // flags that the file does not have yet
 	numbering  atomic.Bool  // UIDs or \Recent that the file does not have yet
+	keeps      bool         // the cache holds flags that the file does not have; guarded by op
 	kept       uint64       // modseq at which flags that wait were kept in the state directory; guarded by op
 	unsynced   bool         // written in place, not yet durable; guarded by op
 	news       news
@@ -194,6 +195,7 @@ func (m *Mailbox) Close(ctx context.Context) error {
 	if m.closed {
 		return nil
 	}
+	m.keeps = err != nil
 	if cerr := m.saveCache(err != nil); cerr != nil {
 		m.log.Warn("index cache", "err", cerr)
 	}

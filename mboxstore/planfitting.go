@@ -76,6 +76,7 @@ func (m *Mailbox) writeEarly(ctx context.Context) error {
 	modseq, wait := m.index.modseq, m.index.flagsWait()
 	m.mu.RUnlock()
 	if wait && m.kept != modseq {
+		m.keeps = true
 		if err := m.saveCache(true); err != nil {
 			return err
 		}

@@ -60,6 +60,7 @@ func (m *Mailbox) keepPending() error {
 	if m.o.State == nil {
 		return fmt.Errorf("no state directory to keep flags in: %w", ErrInUse)
 	}
+	m.keeps = true
 	return m.saveCache(true)
 }
 

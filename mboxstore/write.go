@@ -79,8 +79,13 @@ func (m *Mailbox) writeAll(ctx context.Context, sync bool) error {
 	}
 	if err != nil {
 		m.numbering.Store(true)
+		return err
 	}
-	return err
+	if m.keeps {
+		m.keeps = false
+		return m.saveCache(true)
+	}
+	return nil
 }
 
 // syncFile makes durable what was written in place. It needs no lock: nobody else's bytes depend on it.
