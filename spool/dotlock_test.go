@@ -35,7 +35,7 @@ func TestDotlockFile(t *testing.T) {
 	b := newBox(t, dotlockOnly(0))
 	release := must[func() error](t)(b.TryLock(openBox(t, b), Exclusive))
 	info := must[fs.FileInfo](t)(os.Lstat(b.Path() + ".lock"))
-	if info.Mode() != 0o600 {
+	if info.Mode() != 0o600|fs.ModeSticky {
 		t.Errorf("lock file has mode %v", info.Mode())
 	}
 	if diff := cmp.Diff("spoold\n", string(must[[]byte](t)(os.ReadFile(b.Path()+".lock")))); diff != "" {

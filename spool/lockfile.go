@@ -8,6 +8,10 @@ package spool
 // other program it is a lock file like any other; it takes the line for no
 // process id, and judges by age, which is why we touch the file while we hold it.
 //
+// A power cut may take the line away and leave the file, which is not synced:
+// that would cost too much. So the file has the sticky bit, too, which means
+// nothing on files and which file systems log before the file's name.
+//
 // On a network file system a flock tells nothing of other hosts: there the file
 // stays empty, and age decides. Whoever forges such a file, in a directory where
 // he may, makes a lock that counts less than an empty one would. Only files of
@@ -15,7 +19,9 @@ package spool
 // keep a dead lock alive.
 
 import (
+	"bytes"
 	"errors"
+	"io/fs"
 	"os"
 	"slices"
 	"sync"
@@ -40,9 +46,22 @@ func claim(f osFile) {
 	if onNetwork(f) || f.do(func(fd int) error { return unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) }) != nil {
 		return
 	}
+	_ = f.do(func(fd int) error { return unix.Fchmod(fd, 0o600|unix.S_ISVTX) }) // for power cuts only
 	if _, err := f.WriteAt([]byte(lockLine), 0); err != nil {
 		_ = f.Truncate(0) // a part of the line is not ours either
 	}
+}
+
+// isOurs: it has our line, or our mode and nothing else.
+func isOurs(f osFile, info Info) bool {
+	if info.Size == 0 {
+		return info.Mode&fs.ModeSticky != 0
+	}
+	line := make([]byte, len(lockLine))
+	if _, err := f.ReadAt(line, 0); err != nil || info.Size != int64(len(line)) {
+		return false
+	}
+	return string(line) == lockLine || info.Mode&fs.ModeSticky != 0 && len(bytes.Trim(line, "\x00")) == 0
 }
 
 // touch makes the lock file young, for programs that judge by age.
@@ -81,11 +100,7 @@ func (b *Box) inspect(lock string, how int) (osFile, maker) {
 func (b *Box) ask(f osFile, how int) maker {
 	info, err := f.Stat()
 	trusted := []uint32{0, b.owner, uint32(os.Geteuid())}
-	if err != nil || !info.Mode.IsRegular() || info.Size != int64(len(lockLine)) || !slices.Contains(trusted, info.UID) {
-		return unknown
-	}
-	line := make([]byte, len(lockLine))
-	if _, err := f.ReadAt(line, 0); err != nil || string(line) != lockLine || onNetwork(f) {
+	if err != nil || !info.Mode.IsRegular() || !slices.Contains(trusted, info.UID) || !isOurs(f, info) || onNetwork(f) {
 		return unknown
 	}
 	err = f.do(func(fd int) error { return unix.Flock(fd, how|unix.LOCK_NB) })

@@ -79,6 +79,18 @@ func TestLockOfADeadProcessIsTakenOver(t *testing.T) {
 	}
 }
 
+// A power cut takes what the lock file says, which is not synced.
+func TestLockAfterAPowerCutIsTakenOver(t *testing.T) {
+	for name, left := range map[string]string{"nothing": "", "a block of the disk": strings.Repeat("\x00", len(lockLine))} {
+		t.Run(name, func(t *testing.T) {
+			b := newBox(t, LockPolicy{Methods: methodList("dotlock"), Stale: time.Hour})
+			killed(t, "dotlock", b.Path())
+			ok(t, os.WriteFile(b.Path()+".lock", []byte(left), 0o600)) // the mode of one that is there stays
+			ok(t, must[func() error](t)(b.TryLock(openBox(t, b), Exclusive))())
+		})
+	}
+}
+
 // The lock file of a process that died stays while somebody else is at the mailbox.
 func TestLockOfADeadProcessUnderAnotherLock(t *testing.T) {
 	for _, m := range []Method{Fcntl, Flock} {
