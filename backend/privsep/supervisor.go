@@ -205,14 +205,12 @@ func (s *Supervisor) serve(w *worker, m Message) error {
 // idle lets a worker go that has no session, unless a connection is on its way to it.
 func (s *Supervisor) idle(w *worker, count uint64) error {
 	s.mu.Lock()
-	gone := w.hands == count
-	if gone {
-		s.drop(w)
-	}
-	s.mu.Unlock()
-	if !gone {
+	defer s.mu.Unlock()
+	if w.hands != count {
 		return nil
 	}
+	s.drop(w)
+	// It knows before the next one can be started: otherwise that would pass it a session, which would end at once.
 	return w.proc.Conn.Send(Message{Kind: Stop}, nil)
 }
 
