@@ -51,6 +51,16 @@ func (p *plan) moved() int64 {
 	return p.layout.newSize() - p.layout.start
 }
 
+// collapsed is how many bytes are left to the file system to take out.
+func (p *plan) collapsed() (n int64) {
+	if p.layout != nil {
+		for _, e := range p.layout.dead() {
+			n += e.n
+		}
+	}
+	return n
+}
+
 // from is where in the file a plan begins to write.
 func (p *plan) from() int64 {
 	from := int64(math.MaxInt64)

@@ -284,7 +284,7 @@ func (m *Mailbox) afterWrite(before spool.Info, p *plan) error {
 	if p.empty() {
 		return nil
 	}
-	m.log.Debug("mailbox written", "edits", len(p.edits), "moved", p.moved())
+	m.log.Debug("mailbox written", "edits", len(p.edits), "moved", p.moved(), "collapsed", p.collapsed())
 	if p.layout != nil && len(p.layout.dead()) > 0 {
 		m.flush.compactLater()
 	}

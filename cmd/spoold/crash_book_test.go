@@ -29,13 +29,13 @@ type crashBook struct {
 	code    string       // with which response code
 	deleted map[int]bool // messages that were told to be \Deleted
 	moved   map[int]bool // messages of which MOVE was asked
-	both    int          // messages that an interrupted MOVE left in both mailboxes
+	copied  map[int]int  // how often COPY of a message was asked
 	unsure  map[int]bool // deliveries that were begun; nil: none can be cut short
 	torn    int          // of them, those that were
 }
 
 func newCrashBook(text int) *crashBook {
-	return &crashBook{text: text, code: "OVERQUOTA", deleted: map[int]bool{}, moved: map[int]bool{}}
+	return &crashBook{text: text, code: "OVERQUOTA", deleted: map[int]bool{}, moved: map[int]bool{}, copied: map[int]int{}}
 }
 
 // fill makes a message long enough that moving many of them takes a while.
@@ -99,6 +99,13 @@ func (w *soakWorker) moving(uid uint32) {
 	}
 }
 
+// copying books that there may be one copy more.
+func (w *soakWorker) copying(uid uint32) {
+	if w.crash != nil {
+		w.book("copying", func() { w.crash.copied[w.byUID[uid]]++ })
+	}
+}
+
 // forgive takes back what was acknowledged about flags from that time on. The sessions
 // have ended, so that they book nothing any more.
 func (l *ledger) forgive(since time.Time) {
@@ -121,13 +128,14 @@ func (l *ledger) checkCrashed(t *testing.T, sure []int, inbox, other []mail) {
 	l.checkOther(t, other)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	in, out := map[int]bool{}, map[int]bool{}
+	in, out := map[int]bool{}, map[int]int{}
 	for _, m := range other {
 		id := soakID(m.Text)
 		if before, known := l.copies[m.UID]; known && before != id {
 			t.Errorf("copy with UID %d was message %d and is now %d", m.UID, before, id)
 		}
-		l.copies[m.UID], out[id] = id, true
+		l.copies[m.UID] = id
+		out[id]++
 	}
 	for _, m := range inbox {
 		id := soakID(m.Text)
@@ -136,15 +144,23 @@ func (l *ledger) checkCrashed(t *testing.T, sure []int, inbox, other []mail) {
 		}
 	}
 	for id := range l.crash.moved {
-		switch {
-		case !in[id] && !out[id] && !l.crash.deleted[id]:
-			t.Errorf("message %d was moved and is nowhere", id)
-		case in[id] && out[id]:
-			l.crash.both++
-		case in[id]:
+		if in[id] {
 			continue // still to be moved, perhaps
 		}
+		if out[id] == 0 && !l.crash.deleted[id] {
+			t.Errorf("message %d was moved and is nowhere", id)
+		}
 		delete(l.crash.moved, id)
+	}
+	for id, n := range out { // MOVE is there wholly or not
+		copies := l.crash.copied[id]
+		if !in[id] {
+			copies++
+		}
+		if n > copies {
+			t.Errorf("message %d is in the INBOX: %v, and in the other folder %d times, though COPY was asked for %d times",
+				id, in[id], n, l.crash.copied[id])
+		}
 	}
 	for uid := range l.doomed {
 		if id := l.byUID[uid]; !in[id] { // gone for good, and accounted for

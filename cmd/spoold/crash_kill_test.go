@@ -9,13 +9,9 @@ import (
 	"time"
 )
 
-const (
-	// flagWindow is within which time a flag reaches the file, where a killed server leaves it: a second, and some for
-	// procmail, which sleeps for a second with a lock in its hand.
-	flagWindow = 3 * time.Second
-	// crashStale makes a lock file that a killed worker left stand in nobody's way for long.
-	crashStale = "\n[lock]\nstale = \"500ms\"\n"
-)
+// flagWindow is within which time a flag reaches the file, where a killed server leaves it: a second, and some for
+// procmail, which sleeps for a second with a lock in its hand.
+const flagWindow = 3 * time.Second
 
 func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 99)) }
 
@@ -29,17 +25,18 @@ type crashTest struct {
 	validity uint32
 	agent    func(path, message string) error
 	refiller func(path, message string) error // how the INBOX is filled again
-	plans    int                              // crashes that left an unfinished rewrite
-	intents  int                              // crashes that left an unfinished append or edit
-	octets   int64
+	left     unfinished                       // by all crashes
+	octets   int64                            // of the INBOX at all crashes
+	checks   map[int]int                      // spoold check by its exit status
 }
 
 // newCrashTest starts a server on a mailbox of want messages of about text octets.
 func newCrashTest(t *testing.T, h *host, want, text int, agent func(path, message string) error) *crashTest {
 	t.Helper()
-	c := &crashTest{host: h, ledger: newLedger(), t: t, rand: newRand(uint64(want)), want: want, agent: agent, refiller: deliver}
+	c := &crashTest{host: h, ledger: newLedger(), t: t, rand: newRand(uint64(want)), checks: map[int]int{}, want: want, agent: agent, refiller: deliver}
 	c.crash = newCrashBook(text)
 	h.put("soak", "INBOX", nil)
+	h.debug = true
 	c.refill(t, c.refiller, h.file("soak", "INBOX"), 0, want, 1)
 	h.serve()
 	c.validity = soakSetup(h)
@@ -73,15 +70,17 @@ func (c *crashTest) end(wg *sync.WaitGroup) {
 	wg.Wait()
 }
 
-// instant waits for the moment of a crash: any, or one in which a rewrite or an append is under way.
+// instant waits for the moment of a crash: any, or one in which a rewrite or an append is under way, or in which the
+// file system has to take ranges out.
 func (c *crashTest) instant() {
 	time.Sleep(time.Duration(200+c.rand.IntN(800)) * time.Millisecond)
-	kind := c.rand.IntN(4)
+	kind := c.rand.IntN(6)
 	if kind == 0 {
 		return
 	}
 	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Microsecond) {
-		if plans, intents := unfinished(c.t, c.journal()); plans > 0 || kind == 1 && intents > 0 {
+		u := lookUnfinished(c.t, c.journal())
+		if u.taking > 0 || kind < 4 && u.plans > 0 || kind == 1 && u.intents > 0 {
 			break
 		}
 	}
@@ -92,9 +91,7 @@ func (c *crashTest) instant() {
 
 // crashed counts what a crash left behind; the server is dead and its disk can be read.
 func (c *crashTest) crashed() {
-	plans, intents := unfinished(c.t, c.journal())
-	c.plans += min(plans, 1)
-	c.intents += min(intents, 1)
+	c.left.add(lookUnfinished(c.t, c.journal()))
 	if st, err := os.Stat(c.file("soak", "INBOX")); err == nil {
 		c.octets += st.Size()
 	}
@@ -112,6 +109,12 @@ func (c *crashTest) check(round int) {
 		c.t.Errorf("UIDVALIDITY %d, was %d", inbox.UIDValidity, c.validity)
 	}
 	c.checkCrashed(c.t, sure, inbox.Mails, l.read("EXAMINE", "Other").Mails)
+	c.verify(mends)
+	for _, mailbox := range []string{"Other", "INBOX"} { // their base lines may lag behind
+		l.open("SELECT", mailbox)
+		l.ok("CHECK")
+	}
+	c.verify(0)
 	if c.t.Failed() {
 		c.t.Fatalf("after round %d", round)
 	}
@@ -126,13 +129,28 @@ func (c *crashTest) check(round int) {
 	}
 }
 
+// mends is the exit status of spoold check when the next write puts right what it found.
+const mends = 3
+
+// verify runs `spoold check` on both mailboxes. Its exit status may be 0 or worst.
+func (c *crashTest) verify(worst int) {
+	c.t.Helper()
+	status, says := c.spooldCheck("soak")
+	c.checks[status]++
+	if status != 0 && status != worst {
+		c.t.Errorf("spoold check: exit status %d:\n%.4000s", status, says)
+	}
+}
+
 // report tells the figures.
 func (c *crashTest) report(crashes int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.t.Logf("%d crashes: %d left an unfinished rewrite, %d an unfinished append or edit; mailbox %d KB on average",
-		crashes, c.plans, c.intents, c.octets/int64(max(crashes, 1))>>10)
-	c.t.Logf("%d messages left twice by an interrupted MOVE; %v", c.crash.both, c.ops)
+	n, bytes, finished := c.collapses()
+	c.t.Logf("%d crashes: %v; mailbox %d KB on average; exit status of spoold check: %v",
+		crashes, c.left, c.octets/int64(max(crashes, 1))>>10, c.checks)
+	c.t.Logf("%d rewrites let the file system take out ranges, together %d KB; %d collapses finished by a replay", n, bytes>>10, finished)
+	c.t.Logf("%v", c.ops)
 }
 
 // TestCrashKilled kills server and workers in the middle of the work, again and again, in
@@ -146,7 +164,6 @@ func TestCrashKilled(t *testing.T) {
 
 func testCrashKilled(t *testing.T, rounds, messages int) {
 	h := newHost(t, "soak")
-	h.configure(crashStale)
 	c := newCrashTest(t, h, messages, 32<<10, crashAgent(t))
 	kills := 0
 	kill := func(sessions *sync.WaitGroup) {
@@ -176,8 +193,8 @@ func testCrashKilled(t *testing.T, rounds, messages int) {
 		}
 	}
 	c.report(kills)
-	if fullCrash() && c.plans < kills/10 {
-		t.Errorf("only %d of %d kills hit a rewrite: this proves little", c.plans, kills)
+	if fullCrash() && c.left.plans < kills/10 {
+		t.Errorf("only %d of %d kills hit a rewrite: this proves little", c.left.plans, kills)
 	}
 	c.end(agents)
 	c.crash.dies.Store(false)
@@ -192,7 +209,6 @@ func TestCrashWorkerKilled(t *testing.T) {
 	}
 	kills := crashRounds(t, 50, 2)
 	h := newHost(t, "soak")
-	h.configure(crashStale)
 	c := newCrashTest(t, h, 250, 32<<10, crashAgent(t))
 	agents := c.deliver()
 	defer func() { c.end(agents) }()

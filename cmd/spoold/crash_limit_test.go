@@ -15,7 +15,6 @@ import (
 func TestCrashFileLimit(t *testing.T) {
 	const limit = 4 << 20
 	h := newHost(t, "soak")
-	h.configure(crashStale)
 	l := newLedger()
 	l.crash = newCrashBook(32 << 10)
 	h.put("soak", "INBOX", nil)

@@ -2,8 +2,6 @@ package main_test
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -138,39 +136,8 @@ func (l *ledger) empty(c *client, mailbox string) {
 		c.ok(`STORE 1:* +FLAGS.SILENT (\Deleted)`)
 		c.ok("EXPUNGE")
 	}
-	l.book("emptied", func() { clear(l.copies) })
-}
-
-// unfinished counts the changes that wait in a journal: rewrites with a plan, and appends
-// or edits with an intent. Only to tell whether kills hit anything: nothing else in these
-// tests knows what a journal looks like.
-func unfinished(t testing.TB, dir string) (plans, intents int) {
-	t.Helper()
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return 0, 0 // not there yet
-	}
-	for _, e := range entries {
-		switch name := e.Name(); {
-		case strings.HasSuffix(name, ".plan"):
-			plans++
-		case strings.HasSuffix(name, ".intent"):
-			if intended(t, filepath.Join(dir, name)) {
-				intents++
-			}
-		}
-	}
-	return plans, intents
-}
-
-// intended says whether an intent file is of something that is not finished.
-func intended(t testing.TB, path string) bool {
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	head := make([]byte, 9)
-	_, err = f.ReadAt(head, 0)
-	return err == nil && (head[8] == 'A' || head[8] == 'F')
+	l.book("emptied", func() {
+		clear(l.copies)
+		clear(l.crash.copied)
+	})
 }

@@ -34,6 +34,7 @@ type host struct {
 	states string // where the users' state directories are
 	port   int
 	limit  string // of a file's size, as ulimit -f takes it; empty: none
+	debug  bool   // the server logs more
 	server *exec.Cmd
 	ended  chan error // what Wait said of server
 	log    *safeBuffer
@@ -201,6 +202,9 @@ func spooldProgram(t testing.TB) string {
 func (h *host) serve() {
 	h.t.Helper()
 	command := []string{spooldProgram(h.t), "serve", "--config", filepath.Join(h.dir, "spoold.toml")}
+	if h.debug {
+		command = append(command, "--debug")
+	}
 	if h.limit != "" {
 		command = append([]string{"sh", "-c", `ulimit -f "$1" && shift && exec "$@"`, "sh", h.limit}, command...)
 	}

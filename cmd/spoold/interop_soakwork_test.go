@@ -330,6 +330,7 @@ func (w *soakWorker) copyOne() error {
 		if err := w.learn(uid); err != nil {
 			return err
 		}
+		w.copying(uid)
 		a, err := w.send("UID COPY %d Other", uid)
 		if err == nil {
 			w.bookCopy("copy", uid, a.text)
