@@ -33,7 +33,8 @@ import (
 
 // MoveTo moves the messages of uids that still exist to dst, which may be m itself, as CopyTo copies them. A crash
 // leaves each in one of the two. It is durable when it returns. Errors: as Append and Remove; then nothing has moved.
-// Only when the messages could neither be removed here nor the copies there, they are in both.
+// Only when the messages could neither be removed here nor the copies there, they are in both, until the next start
+// finishes the move.
 func (m *Mailbox) MoveTo(ctx context.Context, dst *Mailbox, uids []UID) (uidValidity uint32, from, to []UID, err error) {
 	if m.ReadOnly() {
 		return 0, nil, nil, ErrReadOnly
@@ -65,6 +66,9 @@ func (m *Mailbox) MoveTo(ctx context.Context, dst *Mailbox, uids []UID) (uidVali
 	if err == nil {
 		err = m.removeMoved(context.WithoutCancel(ctx), dst, from, to) // whoever goes away leaves no message in both
 	}
+	if errors.Is(err, errInBoth) {
+		return 0, nil, nil, err
+	}
 	if rerr := m.journal.removeMove(r); rerr != nil {
 		m.log.Warn("record of a move stays", "err", rerr) // harmless: it allows only what has been done
 	}
@@ -73,6 +77,10 @@ func (m *Mailbox) MoveTo(ctx context.Context, dst *Mailbox, uids []UID) (uidVali
 	}
 	return uidValidity, from, to, nil
 }
+
+// errInBoth: messages are in both mailboxes, or may be. The record of their move has to stay: it is known that they have
+// been in the target with those UIDs.
+var errInBoth = errors.New("messages may be in both mailboxes")
 
 // writeServed writes to w what clients get of a stored message.
 func writeServed(w io.Writer, header, text []byte) error {
@@ -119,7 +127,7 @@ func (m *Mailbox) removeMoved(ctx context.Context, dst *Mailbox, from, to []UID)
 	left, lookErr := m.leftAfter(ctx, err, from)
 	if lookErr != nil {
 		m.log.Error("moved messages stay in the target", "target", dst.sp.Path(), "err", lookErr)
-		return errors.Join(err, lookErr)
+		return errors.Join(err, lookErr, errInBoth)
 	}
 	var back []UID
 	for i, u := range from {
@@ -132,6 +140,7 @@ func (m *Mailbox) removeMoved(ctx context.Context, dst *Mailbox, from, to []UID)
 	}
 	if _, uerr := dst.Remove(ctx, back); uerr != nil {
 		m.log.Error("messages are in both mailboxes after a move", "target", dst.sp.Path(), "err", uerr)
+		return errors.Join(err, errInBoth)
 	}
 	return err
 }

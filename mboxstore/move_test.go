@@ -14,6 +14,8 @@ import (
 
 	"spoold/spool"
 	"spoold/spool/faultfs"
+
+	"golang.org/x/sys/unix"
 )
 
 // pair is two mailboxes on one simulated disk.
@@ -220,6 +222,38 @@ func TestMoveFailsAnywhere(t *testing.T) {
 		if t.Failed() {
 			return
 		}
+	}
+}
+
+// TestMoveThatLeavesBoth: where it cannot be known that the messages are in one mailbox only, the next start sees to it.
+func TestMoveThatLeavesBoth(t *testing.T) {
+	broken := func() error { return unix.EIO }
+	for name, hinder := range map[string]func(*pair){
+		"source not known": func(p *pair) { p.box.fail = broken },
+		"copies cannot be taken back": func(p *pair) {
+			p.box.fail = func() error { return spool.ErrLocked }
+			box := &balkyBox{Box: p.disk.Box(pairTarget)}
+			p.dst = p.openBox(box)
+			locks := 0
+			box.fail = func() error {
+				if locks++; locks > 1 {
+					return unix.EIO
+				}
+				return nil
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPair(t, mailbox(4), mailbox(1))
+			hinder(p)
+			if _, _, err := p.move(2, 3); !errors.Is(err, errInBoth) {
+				t.Errorf("error %v", err)
+			}
+			p.disk.PowerCut(0)
+			p.open()
+			p.want([]string{"1  m1", "4  m4"}, []string{"1  m1", "2  m2", "3  m3"})
+			p.wantNoRecord()
+		})
 	}
 }
 
