@@ -4,6 +4,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -98,7 +100,7 @@ func (c *crashTest) crashed() {
 }
 
 // check reads what is there after a restart, accounts for it, and makes ready for the
-// next round. No session works.
+// next round. No session and no agent works.
 func (c *crashTest) check(round int) {
 	c.t.Helper()
 	l := c.login("soak")
@@ -109,12 +111,16 @@ func (c *crashTest) check(round int) {
 		c.t.Errorf("UIDVALIDITY %d, was %d", inbox.UIDValidity, c.validity)
 	}
 	c.checkCrashed(c.t, sure, inbox.Mails, l.read("EXAMINE", "Other").Mails)
-	c.verify(mends)
-	for _, mailbox := range []string{"Other", "INBOX"} { // their base lines may lag behind
-		l.open("SELECT", mailbox)
+	c.verify(true)
+	for _, mailbox := range []string{"Other", "INBOX"} { // a flag takes with it what may lag behind
+		if l.open("SELECT", mailbox).Exists > 0 {
+			l.ok(`STORE 1 +FLAGS.SILENT (\Flagged)`)
+			l.ok("CHECK")
+			l.ok(`STORE 1 -FLAGS.SILENT (\Flagged)`)
+		}
 		l.ok("CHECK")
 	}
-	c.verify(0)
+	c.verify(false)
 	if c.t.Failed() {
 		c.t.Fatalf("after round %d", round)
 	}
@@ -129,15 +135,21 @@ func (c *crashTest) check(round int) {
 	}
 }
 
-// mends is the exit status of spoold check when the next write puts right what it found.
-const mends = 3
+// lagging are findings that are no news: what is delivered gets its UID, and the base line is brought up to date, at a
+// quiet moment.
+var lagging = regexp.MustCompile(`:\d+: (?:uid-missing|base-last|uid-above-last|keyword-unknown): `)
 
-// verify runs `spoold check` on both mailboxes. Its exit status may be 0 or worst.
-func (c *crashTest) verify(worst int) {
+// verify runs `spoold check` on both mailboxes, which has to find nothing, or what may lag behind.
+func (c *crashTest) verify(mayLag bool) {
 	c.t.Helper()
+	const mends = 3 // exit status: the next write puts it right
 	status, says := c.spooldCheck("soak")
 	c.checks[status]++
-	if status != 0 && status != worst {
+	ok := status == 0 || mayLag && status == mends
+	for line := range strings.Lines(says) {
+		ok = ok && (lagging.MatchString(line) || strings.HasPrefix(line, "spoold: "))
+	}
+	if !ok {
 		c.t.Errorf("spoold check: exit status %d:\n%.4000s", status, says)
 	}
 }
@@ -174,10 +186,8 @@ func testCrashKilled(t *testing.T, rounds, messages int) {
 		sessions.Wait()
 		c.forgive(since)
 	}
-	agents := c.deliver()
-	defer func() { c.end(agents) }()
 	for round := 0; kills < rounds; round++ {
-		sessions := c.begin(round)
+		agents, sessions := c.deliver(), c.begin(round)
 		c.instant()
 		kill(sessions)
 		if c.rand.IntN(6) == 0 && kills < rounds {
@@ -187,6 +197,7 @@ func testCrashKilled(t *testing.T, rounds, messages int) {
 			kill(sessions)
 		}
 		h.serve()
+		c.end(agents) // they have gone on while the server was dead and replayed
 		c.check(round)
 		if round%50 == 49 {
 			c.report(kills)
@@ -196,7 +207,6 @@ func testCrashKilled(t *testing.T, rounds, messages int) {
 	if fullCrash() && c.left.plans < kills/10 {
 		t.Errorf("only %d of %d kills hit a rewrite: this proves little", c.left.plans, kills)
 	}
-	c.end(agents)
 	c.crash.dies.Store(false)
 	c.account(t, h, c.validity)
 }
@@ -210,20 +220,18 @@ func TestCrashWorkerKilled(t *testing.T) {
 	kills := crashRounds(t, 50, 2)
 	h := newHost(t, "soak")
 	c := newCrashTest(t, h, 250, 32<<10, crashAgent(t))
-	agents := c.deliver()
-	defer func() { c.end(agents) }()
 	for round := range kills {
-		sessions := c.begin(round)
+		agents, sessions := c.deliver(), c.begin(round)
 		c.instant()
 		since := time.Now().Add(-flagWindow)
 		h.killWorkers(h.server.Process.Pid)
 		c.crashed()
 		sessions.Wait()
 		c.forgive(since)
+		c.end(agents)
 		c.check(round)
 	}
 	c.report(kills)
-	c.end(agents)
 	c.crash.dies.Store(false)
 	c.account(t, h, c.validity)
 }

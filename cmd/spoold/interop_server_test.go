@@ -119,15 +119,6 @@ func (h *host) write(name, content string) {
 	}
 }
 
-// configure adds to the configuration of a server that has not been started.
-func (h *host) configure(text string) {
-	h.t.Helper()
-	file := filepath.Join(h.dir, "spoold.toml")
-	if err := os.WriteFile(file, append(readFile(h.t, file), text...), 0o644); err != nil {
-		h.t.Fatal(err)
-	}
-}
-
 func (h *host) home(user string) string { return filepath.Join(h.mail, "home", user) }
 
 // file is where a user's mailbox is.
