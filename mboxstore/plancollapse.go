@@ -40,7 +40,9 @@ func (w *planner) fill(r *record, st StatusBlock, lines []byte, old int) []byte 
 	}
 	short := (w.out.freed(r.header()) - int64(len(lines)-old)) % w.out.unit
 	blanks := len(lines) - len(trimBlank(AppendStatusBlock(nil, st, 0)))
-	short = min(short, int64(maxBlanks-blanks))
+	// Flags and keywords that are taken away later become blanks, too.
+	most := len(lines) - len(trimBlank(AppendStatusBlock(nil, StatusBlock{UID: st.UID, Base: st.Base}, 0)))
+	short = min(short, int64(maxBlanks-most))
 	if short <= 0 {
 		return lines
 	}

@@ -2,14 +2,9 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 
 	"spoold/mboxstore"
-	"spoold/spool"
 
 	"github.com/spf13/cobra"
 )
@@ -52,14 +47,8 @@ type checkedFile struct {
 }
 
 func runCheck(ctx context.Context, paths []string, o toolOptions, std stdio) error {
-	t, err := newTool(o, std)
-	if err != nil {
-		return err
-	}
-	var worst error
-	files := []checkedFile{}
-	for _, path := range paths {
-		file := checkedFile{Path: path, Findings: []mboxstore.Finding{}}
+	return eachFile(paths, o, std, func(t *tool, path string) (outcome, error) {
+		file := &checkedFile{Path: path, Findings: []mboxstore.Finding{}}
 		box, options, err := t.mailbox(path)
 		if err == nil {
 			var found []mboxstore.Finding
@@ -67,25 +56,12 @@ func runCheck(ctx context.Context, paths []string, o toolOptions, std stdio) err
 			file.Findings = append(file.Findings, found...)
 		}
 		if err == nil {
-			err = verdict(path, file.Findings)
-		} else {
-			err = toolError(path, err)
-			file.Error = err.Error()
+			return file, verdict(path, file.Findings)
 		}
-		worst = worse(worst, err)
-		files = append(files, file)
-		if !o.json {
-			if err := file.print(std); err != nil {
-				return err
-			}
-		}
-	}
-	if o.json {
-		if err := printJSON(std.out, files); err != nil {
-			return err
-		}
-	}
-	return worst
+		err = toolError(path, err)
+		file.Error = err.Error()
+		return file, err
+	})
 }
 
 func (f *checkedFile) print(std stdio) error {
@@ -95,12 +71,6 @@ func (f *checkedFile) print(std stdio) error {
 		}
 	}
 	return nil
-}
-
-func printJSON(out io.Writer, v any) error {
-	enc := json.NewEncoder(out)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
 }
 
 // verdict is the exit status of a file's findings.
@@ -119,37 +89,4 @@ func verdict(path string, findings []mboxstore.Finding) error {
 		return &exitError{exDamaged, fmt.Errorf("%s: damaged; see spoold repair", path)}
 	}
 	return nil
-}
-
-// worse is the error with the graver exit status.
-func worse(a, b error) error {
-	if a == nil || b != nil && statusOf(b) > statusOf(a) {
-		return b
-	}
-	return a
-}
-
-// toolError gives an error about a mailbox its exit status.
-func toolError(path string, err error) error {
-	for _, e := range [...]struct {
-		err    error
-		status int
-	}{
-		{fs.ErrNotExist, exNoInput},
-		{spool.ErrNotRegular, exNoInput},
-		{fs.ErrPermission, exNoPerm},
-		{mboxstore.ErrReadOnly, exNoPerm},
-		{spool.ErrOwner, exNoPerm},
-		{spool.ErrSymlink, exNoPerm},
-		{spool.ErrLinks, exNoPerm},
-		{mboxstore.ErrNotMbox, exDataErr},
-		{spool.ErrLocked, exTempFail},
-		{mboxstore.ErrInUse, exTempFail},
-		{mboxstore.ErrNoJournal, exNoPerm},
-	} {
-		if errors.Is(err, e.err) {
-			return &exitError{e.status, fmt.Errorf("%s: %w", path, err)}
-		}
-	}
-	return fmt.Errorf("%s: %w", path, err)
 }

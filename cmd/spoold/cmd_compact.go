@@ -43,34 +43,23 @@ type compactedFile struct {
 }
 
 func runCompact(ctx context.Context, paths []string, o toolOptions, std stdio) error {
-	t, err := newTool(o, std)
-	if err != nil {
-		return err
-	}
-	var worst error
-	files := []compactedFile{}
-	for _, path := range paths {
-		file := compactedFile{Path: path}
-		file.Saved, err = t.compact(ctx, path)
+	return eachFile(paths, o, std, func(t *tool, path string) (outcome, error) {
+		saved, err := t.compact(ctx, path)
+		file := &compactedFile{Path: path, Saved: saved}
 		if err != nil {
 			err = toolError(path, err)
 			file.Error = err.Error()
 		}
-		worst = worse(worst, err)
-		files = append(files, file)
-		if err != nil || o.json {
-			continue
-		}
-		if _, err := fmt.Fprintf(std.out, "%s: %d bytes saved\n", path, file.Saved); err != nil {
-			return err
-		}
+		return file, err
+	})
+}
+
+func (f *compactedFile) print(std stdio) error {
+	if f.Error != "" {
+		return nil
 	}
-	if o.json {
-		if err := printJSON(std.out, files); err != nil {
-			return err
-		}
-	}
-	return worst
+	_, err := fmt.Fprintf(std.out, "%s: %d bytes saved\n", f.Path, f.Saved)
+	return err
 }
 
 func (t *tool) compact(ctx context.Context, path string) (saved int64, err error) {

@@ -50,14 +50,8 @@ type repairedFile struct {
 }
 
 func runRepair(ctx context.Context, paths []string, write bool, o toolOptions, std stdio) error {
-	t, err := newTool(o, std)
-	if err != nil {
-		return err
-	}
-	var worst error
-	files := []repairedFile{}
-	for _, path := range paths {
-		file := repairedFile{Path: path, Done: write, Acts: []mboxstore.Repaired{}}
+	return eachFile(paths, o, std, func(t *tool, path string) (outcome, error) {
+		file := &repairedFile{Path: path, Done: write, Acts: []mboxstore.Repaired{}}
 		box, options, err := t.mailbox(path)
 		if err == nil {
 			var acts []mboxstore.Repaired
@@ -68,20 +62,8 @@ func runRepair(ctx context.Context, paths []string, write bool, o toolOptions, s
 			err = toolError(path, err)
 			file.Error = err.Error()
 		}
-		worst = worse(worst, err)
-		files = append(files, file)
-		if !o.json {
-			if err := file.print(std); err != nil {
-				return err
-			}
-		}
-	}
-	if o.json {
-		if err := printJSON(std.out, files); err != nil {
-			return err
-		}
-	}
-	return worst
+		return file, err
+	})
 }
 
 func (f *repairedFile) print(std stdio) error {

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -98,4 +100,74 @@ func (t *tool) mailbox(path string) (*spool.Box, mboxstore.Options, error) {
 	return box, mboxstore.Options{
 		Inbox: inbox, State: t.state, Hostname: t.hostname, User: t.config.User, Log: t.log,
 	}, nil
+}
+
+// outcome is what a verb tells of one file.
+type outcome interface{ print(std stdio) error }
+
+// eachFile does a verb to files, prints what it tells of each, or of all as JSON, and returns the worst error. do
+// returns an outcome in any case.
+func eachFile(paths []string, o toolOptions, std stdio, do func(t *tool, path string) (outcome, error)) error {
+	t, err := newTool(o, std)
+	if err != nil {
+		return err
+	}
+	var worst error
+	files := []outcome{}
+	for _, path := range paths {
+		file, err := do(t, path)
+		worst = worse(worst, err)
+		files = append(files, file)
+		if o.json {
+			continue
+		}
+		if err := file.print(std); err != nil {
+			return err
+		}
+	}
+	if o.json {
+		if err := printJSON(std.out, files); err != nil {
+			return err
+		}
+	}
+	return worst
+}
+
+func printJSON(out io.Writer, v any) error {
+	enc := json.NewEncoder(out)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+// worse is the error with the graver exit status.
+func worse(a, b error) error {
+	if a == nil || b != nil && statusOf(b) > statusOf(a) {
+		return b
+	}
+	return a
+}
+
+// toolError gives an error about a mailbox its exit status.
+func toolError(path string, err error) error {
+	for _, e := range [...]struct {
+		err    error
+		status int
+	}{
+		{fs.ErrNotExist, exNoInput},
+		{spool.ErrNotRegular, exNoInput},
+		{fs.ErrPermission, exNoPerm},
+		{mboxstore.ErrReadOnly, exNoPerm},
+		{spool.ErrOwner, exNoPerm},
+		{spool.ErrSymlink, exNoPerm},
+		{spool.ErrLinks, exNoPerm},
+		{mboxstore.ErrNotMbox, exDataErr},
+		{spool.ErrLocked, exTempFail},
+		{mboxstore.ErrInUse, exTempFail},
+		{mboxstore.ErrNoJournal, exNoPerm},
+	} {
+		if errors.Is(err, e.err) {
+			return &exitError{e.status, fmt.Errorf("%s: %w", path, err)}
+		}
+	}
+	return fmt.Errorf("%s: %w", path, err)
 }
