@@ -66,8 +66,8 @@ func (m *Mailbox) MoveTo(ctx context.Context, dst *Mailbox, uids []UID) (uidVali
 	if err == nil {
 		err = m.removeMoved(context.WithoutCancel(ctx), dst, from, to) // whoever goes away leaves no message in both
 	}
-	if errors.Is(err, errInBoth) {
-		return 0, nil, nil, err
+	if errors.Is(err, errInBoth) || errors.Is(err, ErrPending) {
+		return 0, nil, nil, err // what becomes of the copies is not known yet
 	}
 	if rerr := m.journal.removeMove(r); rerr != nil {
 		m.log.Warn("record of a move stays", "err", rerr) // harmless: it allows only what has been done

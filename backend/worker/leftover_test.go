@@ -85,3 +85,21 @@ func TestReplayWithoutConnection(t *testing.T) {
 		t.Errorf("no worker: %v", err)
 	}
 }
+
+// The lock file of a worker that died keeps deliveries waiting, also when there is no journal; the next worker takes it
+// away without a client.
+func TestLockOfADeadWorkerIsTakenAway(t *testing.T) {
+	cfg := user(t)
+	write(t, cfg.Inbox, "")
+	write(t, cfg.Inbox+".lock", "spoold\n")
+	s := run(t, cfg)
+	if err := s.conn.Send(privsep.Message{Kind: privsep.Replay}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := s.conn.Receive(); err != nil || m.Error != "" {
+		t.Fatalf("answer: %+v, %v", m, err)
+	}
+	if _, err := os.Lstat(cfg.Inbox + ".lock"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("lock file: %v", err)
+	}
+}

@@ -31,10 +31,27 @@ func (w *Worker) replay() {
 		for _, path := range paths {
 			err = errors.Join(err, w.replayOne(ctx, path))
 		}
+		w.takeAwayLock(ctx)
 		moves = w.finishMoves(ctx, moves)
 		w.replayErr <- errors.Join(err, merr)
 		w.retryMoves(ctx, moves)
 	})
+}
+
+// takeAwayLock opens the inbox when a process that died has left its lock file, which keeps deliveries waiting: whoever
+// locks the mailbox takes it away.
+func (w *Worker) takeAwayLock(ctx context.Context) {
+	if l, err := w.box(w.cfg.Inbox).LockFile(); err != nil || !l.There || !l.Stale {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, replayTimeout)
+	defer cancel()
+	_, release, err := w.table.acquire(ctx, w.cfg.Inbox, replayer{})
+	if err != nil {
+		w.log.Warn("Lock file of a dead process stays", "mailbox", w.cfg.Inbox, "err", err)
+		return
+	}
+	release()
 }
 
 // Replayed waits until what was in the journals when the worker was opened is replayed. Its error is
