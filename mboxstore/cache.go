@@ -29,16 +29,18 @@ func (m *Mailbox) cacheName() string {
 	return hex.EncodeToString(sum[:12]) + ".index"
 }
 
-// saveCache writes the cache; durably when sync. The caller holds op.
+// saveCache writes the cache; durably when sync, and when it takes the place of one that is all that tells of UIDs. The
+// caller holds op.
 func (m *Mailbox) saveCache(sync bool) error {
 	m.mu.RLock()
 	b := m.encodeCache()
-	known := m.index.base.UIDValidity != 0
+	base, file := m.index.base, m.index.onFile
 	m.mu.RUnlock()
-	if m.o.State == nil || !known {
+	if m.o.State == nil || base.UIDValidity == 0 {
 		return nil
 	}
-	return m.writeCache(b, sync)
+	told := file.UIDValidity == base.UIDValidity && file.LastUID >= base.LastUID
+	return m.writeCache(b, sync || !told)
 }
 
 // writeCache keeps the cache of before when an inbox is damaged: what is read then is mixed, and which X-UIDs are ours

@@ -143,16 +143,21 @@ type handed struct {
 	conns  chan *imapconn.Conn
 	closed chan struct{}
 	close  func()
+
+	accepting chan struct{} // closed when somebody listens
+	accept    func()
 }
 
 func newHanded() *handed {
-	h := &handed{conns: make(chan *imapconn.Conn), closed: make(chan struct{})}
+	h := &handed{conns: make(chan *imapconn.Conn), closed: make(chan struct{}), accepting: make(chan struct{})}
 	h.close = sync.OnceFunc(func() { close(h.closed) })
+	h.accept = sync.OnceFunc(func() { close(h.accepting) })
 	return h
 }
 
 // Accept implements net.Listener.
 func (h *handed) Accept() (net.Conn, error) {
+	h.accept()
 	select {
 	case c := <-h.conns:
 		return c, nil

@@ -110,6 +110,7 @@ func (w *Worker) Close(ctx context.Context) error {
 	w.endReplay()
 	w.endSessions(ctx)
 	w.table.close(ctx)
+	<-w.incoming.accepting // imapserver's Close races with a Serve that has just begun
 	err := w.server.Close()
 	w.running.Wait()
 	return err
