@@ -241,6 +241,9 @@ func (m *Mailbox) carriedOut(p *plan) error {
 	}
 	x.pseudo = p.pseudo
 	x.onFile = p.base
+	if x.pseudo == nil && len(x.records) == 0 {
+		x.onFile = Base{} // an empty file tells nothing
+	}
 	if p.layout == nil {
 		return nil
 	}

@@ -114,8 +114,9 @@ func TestDeadWorkerIsReplaced(t *testing.T) {
 		t.Fatal(err)
 	}
 	handTo(t, s, alice) // whether its end was noticed already or not
-	if p.count() != 2 {
-		t.Errorf("%d workers started, want 2", p.count())
+	// When it was, one has been started to replay, which may have been let go before this login.
+	if n := p.count(); n != 2 && n != 3 {
+		t.Errorf("%d workers started, want 2 or 3", n)
 	}
 }
 
