@@ -41,7 +41,7 @@ func (m *Mailbox) adopt(s *scanned, stamp spool.Stamp) error {
 	}
 	x.setEnd(s)
 	m.stamp = stamp
-	if a.newValidity || x.displaced > 0 || x.forgets(&written) {
+	if a.newValidity || x.displaced > 0 || x.forgets(&written) || a.skipped {
 		a.makeDurable()
 	}
 	m.mu.Unlock()
@@ -82,6 +82,7 @@ type adoption struct {
 	first       bool // nothing was known of this mailbox
 	before      Base
 	newValidity bool
+	skipped     bool // the mark tells of UIDs that are nowhere in the file
 	raised      bool // the file's base line, with a higher last UID, is believed
 	news        bool
 
@@ -153,7 +154,9 @@ func (a *adoption) adoptAll() {
 	} else {
 		a.enterInOrder(known)
 	}
+	last := a.x.base.LastUID
 	a.passMark(math.MaxInt64)
+	a.skipped = a.x.base.LastUID > last // after a crash, what is delivered now would get them: the mark covers it then
 	slices.SortFunc(records, func(p, q record) int { return cmp.Compare(p.UID, q.UID) })
 	a.tell(records, known)
 	a.x.pseudo = a.s.pseudo
