@@ -109,6 +109,7 @@ func TestRootIsNoMailUser(t *testing.T) {
 
 func TestDeadWorkerIsReplaced(t *testing.T) {
 	p, s := newProbes(t, noKeeper)
+	p.orders.Replay = "done"
 	handTo(t, s, alice)
 	if err := p.last().Close(); err != nil {
 		t.Fatal(err)
