@@ -94,6 +94,8 @@ type ledger struct {
 	refused map[int]bool   // refused for good when they were to be delivered or appended: they may not be there
 	taken   map[int]bool   // other programs were told to remove them: they may go
 	removed map[int]bool   // other programs said that they did
+
+	mayShrink sync.RWMutex // held by a session that takes messages away, and by who cannot have that for a time
 }
 
 // word is a keyword that was set or removed, and when that was acknowledged.

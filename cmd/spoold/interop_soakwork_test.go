@@ -310,15 +310,33 @@ func (w *soakWorker) expungeOne() error {
 		if err := w.markDeleted(uid); err != nil {
 			return err
 		}
+		w.mayShrink.RLock()
+		defer w.mayShrink.RUnlock()
 		_, err := w.send("UID EXPUNGE %d", uid)
-		if err == nil {
-			w.book("uid expunge", func() { w.gone[uid] = true })
+		if err != nil {
+			return err
 		}
-		return err
+		if slices.Contains(w.view, uid) {
+			return w.stays(uid)
+		}
+		w.book("uid expunge", func() { w.gone[uid] = true })
+		return nil
 	})
 }
 
+// stays is for a message that UID EXPUNGE left where it is. Another program may have taken \Deleted from it: mutt
+// overwrites flags that were set while it had the mailbox open.
+func (w *soakWorker) stays(uid uint32) error {
+	w.book("not expunged", func() {})
+	if !w.rivals {
+		w.fail("session %d: UID %d was not expunged", w.me, uid)
+	}
+	return nil
+}
+
 func (w *soakWorker) expungeAll() error {
+	w.mayShrink.RLock()
+	defer w.mayShrink.RUnlock()
 	_, err := w.send("EXPUNGE")
 	w.book("expunge", func() {})
 	return err
@@ -346,6 +364,8 @@ func (w *soakWorker) moveOne() error {
 		}
 		w.book("move", func() { w.doomed[uid] = true })
 		w.moving(uid)
+		w.mayShrink.RLock()
+		defer w.mayShrink.RUnlock()
 		a, err := w.send("UID MOVE %d Other", uid)
 		if err != nil {
 			return err
