@@ -42,6 +42,11 @@ func (j *journal) collapseAll(f spool.File, p *planFile, n int) (*planFile, erro
 		if err == nil {
 			err = f.Collapse(dead[i].off, dead[i].n)
 		}
+		if refused(err) { // it may need a block for its own list
+			if err = p.dropSlots(); err == nil {
+				err = f.Collapse(dead[i].off, dead[i].n)
+			}
+		}
 		if cannotCollapse(err) {
 			j.noCollapse = true
 			j.log.Info("file system does not collapse", "path", j.path, "err", err)

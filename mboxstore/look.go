@@ -61,7 +61,7 @@ func (m *Mailbox) look(ctx context.Context) error {
 	if err := m.settle(ctx); err != nil {
 		return err
 	}
-	release, err := m.lock(ctx)
+	release, err := m.lockToLook(ctx)
 	if err != nil {
 		return err
 	}
@@ -71,6 +71,21 @@ func (m *Mailbox) look(ctx context.Context) error {
 	err = m.lookLocked()
 	m.release(release)
 	return err
+}
+
+// lockToLook is lock. On a disk so full that no lock file can be made (XFS, btrfs), mail can still be read: with the
+// shared locks, when nobody has the lock file and nothing waits for its replay. Whoever wants to make one cannot either.
+func (m *Mailbox) lockToLook(ctx context.Context) (release func() error, err error) {
+	release, err = m.lock(ctx)
+	if !refused(err) || m.file == nil {
+		return release, err
+	}
+	pending, perr := m.journal.pending(m.file)
+	lock, lerr := m.sp.LockFile()
+	if pending || lock.There || perr != nil || lerr != nil {
+		return nil, errors.Join(err, perr, lerr)
+	}
+	return m.sp.Lock(ctx, m.file, spool.Shared)
 }
 
 // settle waits, without any lock, until the file's last change is older than the grain of its clock: what is read then

@@ -30,6 +30,7 @@ type Spool interface {
 // System is the smaller part of Spool: what only exists on a host with other programs.
 type System interface {
 	SessionHeld() (bool, error)
+	LockFile() (spool.LockState, error)
 	SetTimes(f spool.File, atime, mtime time.Time) error
 	NewFile(perm fs.FileMode) (spool.File, error)
 	Grain(f spool.File) time.Duration

@@ -18,6 +18,9 @@ import (
 // on the fsync after the last bytes are cut off or taken out, or, where nothing is to be cut, on that after the last window; in the latter case a power
 // cut in that fsync may leave neither attribute nor all bytes, and only the journal knows of it.
 //
+// On a full disk the removal may fail (XFS, btrfs). The plan then stays until there is room; with record T and the file cut it
+// asks for nothing but that removal.
+//
 // It is a second line behind the journal. Where it cannot be set, that is all.
 
 // ErrElsewhere: a change of the mailbox is unfinished, and the journal that could finish it is not here.
@@ -33,14 +36,21 @@ func (j *journal) announce(f spool.File, p *planFile) {
 	}
 }
 
-// withdrawAndSync removes the attribute and makes that durable with all else.
+// withdrawAndSync removes the attribute and makes that durable with all else. One that cannot be removed for want of
+// space is left to complete.
 func withdrawAndSync(f spool.File) error {
-	if id, err := f.Pending(); err == nil && id != "" {
-		if err := f.SetPending(""); err != nil {
-			return err
-		}
+	if err := unset(f); err != nil && !refused(err) {
+		return err
 	}
 	return f.Sync()
+}
+
+// unset removes the attribute, if it is there.
+func unset(f spool.File) error {
+	if id, err := f.Pending(); err != nil || id == "" {
+		return nil // where it cannot be read it could not be set
+	}
+	return f.SetPending("")
 }
 
 // syncWindows makes the windows durable. What is not cut afterwards is finished with that.
@@ -54,24 +64,39 @@ func (j *journal) syncWindows(f spool.File, p *planFile) error {
 // complete retires p, and the attribute unless next has it now.
 func (j *journal) complete(f spool.File, p, next *planFile) error {
 	if next == nil {
-		if err := withdraw(f); err != nil {
+		if err := p.withdraw(f); err != nil {
 			return errors.Join(err, p.f.Close())
 		}
 	}
 	return j.retire(p, false)
 }
 
-// withdraw removes the attribute durably, which costs nothing when it has gone already.
+// withdraw removes the attribute durably, which costs nothing when it has gone already. The slots are not needed any
+// more, so they make room where there is none.
+func (p *planFile) withdraw(f spool.File) error {
+	err := withdraw(f)
+	if refused(err) {
+		if cut := p.dropSlots(); cut != nil {
+			return errors.Join(err, cut)
+		}
+		err = withdraw(f)
+	}
+	return err
+}
+
+// dropSlots gives back the room of the windows, when all are durable.
+func (p *planFile) dropSlots() error { return p.f.Truncate(p.slotAt(0)) }
+
 func withdraw(f spool.File) error {
 	if id, err := f.Pending(); err != nil || id == "" {
-		return nil // where it cannot be read it could not be set
+		return nil
 	}
-	return withdrawAndSync(f)
+	return errors.Join(unset(f), f.Sync())
 }
 
 // drop removes a plan that was taken back, durably.
 func (j *journal) drop(f spool.File, p *planFile) error {
-	if err := withdraw(f); err != nil {
+	if err := p.withdraw(f); err != nil {
 		return err
 	}
 	return errors.Join(j.dir.Remove(p.name.String()), j.dir.Sync())

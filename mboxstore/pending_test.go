@@ -126,3 +126,49 @@ func TestNoAttributes(t *testing.T) {
 		return
 	}
 }
+
+// On a full disk the mark cannot be removed either. The mailbox is whole then, can be read, and is written again as soon
+// as there is room.
+func TestFullDiskKeepsTheMark(t *testing.T) {
+	old := numbered(4000)
+	l := deletion(4000, 100, 900)
+	kept, freed := 0, 0
+	for room := int64(0); room < 20000; room += 64 {
+		tr := boxWith(old, 512)
+		j, f := tr.open()
+		tr.disk.Space(int64(len(old)) + room)
+		err := j.rewrite(f, &l)
+		want := l.apply(old)
+		if err != nil {
+			want = old
+		}
+		if errors.Is(err, ErrPending) || !bytes.Equal(tr.disk.Bytes(boxName), want) {
+			t.Fatalf("room %d: %v\n%s", room, err, strings.Join(tr.disk.Log(), "\n"))
+		}
+		mark, merr := f.Pending()
+		must(t, merr)
+		switch {
+		case mark != "":
+			kept++
+			_, err = j.replay(f)
+			must(t, err)
+		case err == nil && strings.Contains(strings.Join(tr.disk.Log(), "\n"), "no space for it"):
+			freed++ // by the slots
+		}
+		tr.disk.Space(-1)
+		tr.disk.Kill()
+		j, f = tr.open()
+		_, err = j.replay(f)
+		must(t, err)
+		if mark, err := f.Pending(); err != nil || mark != "" || !bytes.Equal(tr.disk.Bytes(boxName), want) {
+			t.Fatalf("room %d: with room again: mark %q, %v", room, mark, err)
+		}
+		if plans, err := j.plans(); err != nil || len(plans) > 0 {
+			t.Fatalf("room %d: plans %v stay, %v", room, plans, err)
+		}
+	}
+	t.Logf("%d times the mark stayed, %d times the slots made room", kept, freed)
+	if freed == 0 {
+		t.Error("not a test")
+	}
+}

@@ -139,22 +139,31 @@ func (m *Mailbox) stampHolds() bool {
 	return err == nil && info.Stamp() == m.stamp
 }
 
-// readLocked looks and reads under the file's locks.
+// readLocked looks and reads under the file's locks. When the file says nothing of a change and its bytes do, it is read
+// as a whole; what changes even then is written by somebody who does not know our locks.
 func (m *Mailbox) readLocked(ctx context.Context, uid UID, read func(*record) error) error {
 	m.op.Lock()
 	defer m.op.Unlock()
-	release, err := m.lock(ctx)
+	release, err := m.lockToLook(ctx)
 	if err != nil {
 		return err
 	}
 	if m.file == nil {
 		return ErrExpunged
 	}
-	err = m.lookLocked()
-	if err == nil {
-		err = m.readOnce(uid, read)
+	for range 2 {
+		if err = m.lookLocked(); err == nil {
+			err = m.readOnce(uid, read)
+		}
+		if !errors.Is(err, errMoved) {
+			break
+		}
+		m.doubt()
 	}
 	m.release(release)
+	if errors.Is(err, errMoved) {
+		return errors.Join(spool.ErrLocked, err)
+	}
 	return err
 }
 

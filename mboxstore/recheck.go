@@ -73,8 +73,13 @@ func (m *Mailbox) relook(ctx context.Context) error {
 	if m.closed {
 		return nil
 	}
-	m.mu.Lock()
-	m.stamp = spool.Stamp{}
-	m.mu.Unlock()
+	m.doubt()
 	return m.look(ctx)
+}
+
+// doubt makes the next look read the whole file.
+func (m *Mailbox) doubt() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stamp = spool.Stamp{}
 }

@@ -209,7 +209,10 @@ func (j *journal) goOn(f spool.File, p, next *planFile, err error) error {
 	if err != nil {
 		return errors.Join(ErrPending, err, p.f.Close())
 	}
-	if err := j.complete(f, p, next); err != nil {
+	switch err := j.complete(f, p, next); {
+	case refused(err): // the mailbox is whole, and the next replay finds it so
+		j.log.Warn("journal of a finished change stays", "path", j.path, "err", err)
+	case err != nil:
 		return err
 	}
 	return j.finish(f, next, 0)

@@ -120,9 +120,7 @@ func (m *Mailbox) locked(ctx context.Context, f func() error) error {
 		err = f()
 	}
 	if errors.Is(err, errMoved) { // only plans say so: nothing was written; read the whole file and plan again
-		m.mu.Lock()
-		m.stamp = spool.Stamp{}
-		m.mu.Unlock()
+		m.doubt()
 		if err = m.lookLocked(); err == nil {
 			err = f()
 		}

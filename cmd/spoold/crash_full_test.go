@@ -22,16 +22,18 @@ var fullPlaces = []struct{ kind, place string }{
 	{"ext4", "mail"},
 	{"ext4", "state"},
 	{"xfs", "both"},
+	{"btrfs", "both"},
+	{"btrfs", "mail"},
 }
 
 // fullHost is a host on a small file system: its mail, its states or both.
 func fullHost(t *testing.T, kind, place string) (*volume, *host) {
 	t.Helper()
-	size := int64(40 << 20)
-	if kind == "xfs" {
-		size = 320 << 20 // the smallest that mkfs.xfs makes
+	size := map[string]int64{
+		"tmpfs": 40 << 20, "ext4": 40 << 20,
+		"xfs": 320 << 20, "btrfs": 128 << 20, // about the smallest that mkfs makes
 	}
-	v := newVolume(t, kind, size)
+	v := newVolume(t, kind, size[kind])
 	dir := folder(t)
 	mailDir, stateDir := v.dir, v.dir
 	switch place {

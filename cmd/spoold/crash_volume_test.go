@@ -16,7 +16,7 @@ import (
 // volume is a small file system of a test's own: it can be filled up, and its power cut.
 type volume struct {
 	t       testing.TB
-	kind    string // ext4, xfs or tmpfs
+	kind    string // ext4, xfs, btrfs or tmpfs
 	size    int64
 	image   string // of the disk; empty for tmpfs
 	dir     string
@@ -53,7 +53,7 @@ func newVolume(t testing.TB, kind string, size int64) *volume {
 		if err := os.Truncate(v.image, size); err != nil {
 			t.Fatal(err)
 		}
-		mkfs := map[string][]string{"ext4": {"mkfs.ext4", "-q", "-F", "-m", "0"}, "xfs": {"mkfs.xfs", "-q"}}[kind]
+		mkfs := map[string][]string{"ext4": {"mkfs.ext4", "-q", "-F", "-m", "0"}, "xfs": {"mkfs.xfs", "-q"}, "btrfs": {"mkfs.btrfs", "-q", "-M"}}[kind]
 		v.run(append(mkfs, v.image)...)
 	}
 	t.Cleanup(v.remove)
@@ -141,16 +141,31 @@ func (v *volume) sync() {
 
 func (v *volume) filler() string { return filepath.Join(v.dir, "filler") }
 
-// fill uses up all space but so many octets, about.
+// fill uses up all space but so many octets, about. btrfs may have no room to cut a file then, so what is left is a
+// file that is removed.
 func (v *volume) fill(leave int64) {
 	v.t.Helper()
-	f, err := os.OpenFile(v.filler(), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	spare := v.filler() + ".spare"
+	v.writeUntilFull(spare, leave)
+	v.writeUntilFull(v.filler(), 1<<40)
+	if err := os.Remove(spare); err != nil {
+		v.t.Fatal(err)
+	}
+	v.sync() // freed blocks can be used after the log's commit
+}
+
+// writeUntilFull makes a file of so many octets, or of what there is.
+func (v *volume) writeUntilFull(name string, n int64) {
+	v.t.Helper()
+	f, err := os.Create(name)
 	if err != nil {
 		v.t.Fatal(err)
 	}
 	defer f.Close()
-	for size := 1 << 20; size >= 1<<9; {
-		if _, err := f.Write(make([]byte, size)); err != nil {
+	for size := int64(1 << 20); size >= 1<<9 && n > 0; {
+		wrote, err := f.Write(make([]byte, min(size, n)))
+		n -= int64(wrote)
+		if err != nil {
 			if !errors.Is(err, unix.ENOSPC) {
 				v.t.Fatal(err)
 			}
@@ -158,16 +173,6 @@ func (v *volume) fill(leave int64) {
 		}
 	}
 	if err := f.Sync(); err != nil && !errors.Is(err, unix.ENOSPC) { // delayed allocation
-		v.t.Fatal(err)
-	}
-	st, err := f.Stat()
-	if err != nil {
-		v.t.Fatal(err)
-	}
-	if err := f.Truncate(max(0, st.Size()-leave)); err != nil {
-		v.t.Fatal(err)
-	}
-	if err := f.Sync(); err != nil { // freed blocks can be used after the log's commit
 		v.t.Fatal(err)
 	}
 }

@@ -73,6 +73,9 @@ func (b *Box) TryLock(f spool.File, _ spool.LockMode) (release func() error, err
 // SessionHeld is always false.
 func (b *Box) SessionHeld() (bool, error) { return false, nil }
 
+// LockFile is never there.
+func (b *Box) LockFile() (spool.LockState, error) { return spool.LockState{}, nil }
+
 // Grain is 0: every operation has a stamp of its own.
 func (b *Box) Grain(spool.File) time.Duration { return 0 }
 

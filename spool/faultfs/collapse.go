@@ -25,6 +25,9 @@ func (d *FS) collapse(n *node, name string, off, size int64) error {
 		return unix.EOPNOTSUPP
 	case off < 0 || size <= 0 || off%d.unit != 0 || size%d.unit != 0 || off+size >= int64(len(n.cur)):
 		return unix.EINVAL
+	case d.room(n) < int64(len(n.cur))+markRoom: // for the file system's own lists
+		d.note("no space for it")
+		return unix.ENOSPC
 	}
 	n.change(change{off: off, cut: size, unit: d.unit})
 	n.m = d.tick()

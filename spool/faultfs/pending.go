@@ -1,6 +1,11 @@
 package faultfs
 
-// SetPending is one operation. What it sets is durable after the next Sync; Datasync does not care for it.
+import "golang.org/x/sys/unix"
+
+const markRoom = 1024 // that a change of the attribute needs, and a collapse
+
+// SetPending is one operation. What it sets is durable after the next Sync; Datasync does not care for it. On a full
+// disk it fails, as on XFS, also when it is to remove the attribute.
 func (f *file) SetPending(id string) error {
 	defer f.disk.mu.Unlock()
 	if err := f.use("set pending", true); err != nil {
@@ -8,6 +13,10 @@ func (f *file) SetPending(id string) error {
 	}
 	if err := f.disk.must("set pending %s %q", f.name, id); err != nil {
 		return f.wrap("set pending", err)
+	}
+	if f.disk.room(f.n) < int64(len(f.n.cur))+markRoom && id != f.n.mark {
+		f.disk.note("no space for it")
+		return f.wrap("set pending", unix.ENOSPC)
 	}
 	f.n.mark = id
 	f.n.c = f.disk.tick()
