@@ -128,7 +128,7 @@ func (a *adoption) believe(r *record) {
 
 func (a *adoption) disbelieve(r *record) {
 	r.Flags, r.Keywords = 0, nil
-	r.bogus = r.bogus || r.onFile.flags != 0 || r.onFile.keywords != nil || r.onFile.uid != 0
+	r.bogus = r.onFile.flags != 0 || r.onFile.keywords != nil || r.onFile.uid != 0
 }
 
 func (a *adoption) stamp(records []record, fresh []UID) {

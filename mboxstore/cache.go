@@ -21,7 +21,7 @@ import (
 
 const (
 	cacheMagic   = "spoold index\n"
-	cacheVersion = 3
+	cacheVersion = 4
 )
 
 func (m *Mailbox) cacheName() string {
@@ -133,8 +133,9 @@ func (m *Mailbox) encodeCache() []byte {
 	w.uint(uint64(len(x.records)))
 	for i := range x.records {
 		r := x.records[i]
-		if !m.keeps && !r.bogus {
-			r.Flags, r.Keywords = r.onFile.flags, r.onFile.keywords
+		if !m.keeps {
+			known := r.believed()
+			r.Flags, r.Keywords = known.flags, known.keywords
 		}
 		w.record(&r)
 	}
@@ -254,6 +255,7 @@ func (w *cacheWriter) record(r *record) {
 	w.bool(r.split)
 	w.bool(r.blank)
 	w.bool(r.bogus)
+	w.bool(r.stray)
 	w.bool(r.displaced)
 }
 
@@ -333,7 +335,7 @@ func (r *cacheReader) record(m *record) {
 	m.digest, m.text = r.fixed(), uint32(r.uint())
 	m.fromLen, m.hdrLen = int32(r.int()), int32(r.int())
 	m.intOff, m.intLen = int32(r.int()), int32(r.int())
-	m.split, m.blank, m.bogus, m.displaced = r.bool(), r.bool(), r.bool(), r.bool()
+	m.split, m.blank, m.bogus, m.stray, m.displaced = r.bool(), r.bool(), r.bool(), r.bool(), r.bool()
 }
 
 func (r *cacheReader) fixed() uint64 {

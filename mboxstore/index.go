@@ -39,7 +39,8 @@ type record struct {
 	intLen  int32
 	split   bool // internal lines stand in several places
 	blank   bool // the header ends in a blank line
-	bogus   bool // the file says of this message what is not believed: to be neutralised
+	bogus   bool // what the file says of this message is not believed: to be neutralised
+	stray   bool // it has a base line though it is not the first message: to be taken away
 
 	displaced bool // it stands where its UID does not belong: the next plan moves it (displaced.go)
 }
@@ -56,12 +57,21 @@ func (r *record) body() int64   { return r.header() + int64(r.hdrLen) }
 
 // pending reports whether the file does not yet say what clients were told.
 func (r *record) pending() bool {
-	return r.bogus || r.onFile.uid != r.UID || r.flagsPending() || r.Flags != r.onFile.flags
+	return r.bogus || r.stray || r.onFile.uid != r.UID || r.flagsPending() || r.Flags != r.onFile.flags
 }
 
 // flagsPending leaves out \Recent, which is nobody's loss.
 func (r *record) flagsPending() bool {
-	return (r.Flags^r.onFile.flags)&^FlagOld != 0 || !slices.Equal(r.Keywords, r.onFile.keywords)
+	known := r.believed()
+	return (r.Flags^known.flags)&^FlagOld != 0 || !slices.Equal(r.Keywords, known.keywords)
+}
+
+// believed is what the file says of a message, as far as that is believed.
+func (r *record) believed() fileState {
+	if r.bogus {
+		return fileState{}
+	}
+	return r.onFile
 }
 
 // index is the state of one mailbox, guarded by Mailbox.mu.

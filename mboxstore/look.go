@@ -302,7 +302,7 @@ func (m *Mailbox) take(s *scanned, sp *Span, fromStart bool) {
 		s.pseudo = &r
 		return
 	}
-	r.bogus = r.bogus || !first && sp.Header.Status.Base != nil
+	r.stray = !first && sp.Header.Status.Base != nil
 	s.records = append(s.records, r)
 }
 

@@ -7,23 +7,36 @@ import "slices"
 // change.
 func (a *adoption) merge(r, old *record) bool {
 	r.since, r.ModSeq = old.since, old.ModSeq
-	r.bogus = r.bogus || old.bogus && r.onFile.flags == old.onFile.flags && r.onFile.uid == old.onFile.uid
-	was := old.onFile
-	if old.bogus && !r.bogus {
-		was = fileState{} // what was not believed has been overwritten, perhaps by us before a crash
-	}
-	ours := old.Flags ^ was.flags
-	theirs := r.onFile.flags ^ was.flags
-	if old.bogus && r.bogus {
-		theirs = 0
-	}
+	r.bogus = old.bogus && old.saysAs(r) // else it has been overwritten, perhaps by us before a crash
+	was, is := old.believed(), r.believed()
+	ours, theirs := old.Flags^was.flags, is.flags^was.flags
 	r.Flags = old.Flags ^ theirs&^ours
 	r.Keywords = old.Keywords
-	if !slices.Equal(r.onFile.keywords, was.keywords) && !(old.bogus && r.bogus) {
-		a.x.addKeywords(r.onFile.keywords)
-		r.Keywords = a.x.mergeKeywords(old.Keywords, was.keywords, r.onFile.keywords)
+	if !slices.Equal(is.keywords, was.keywords) {
+		a.x.addKeywords(is.keywords)
+		r.Keywords = a.x.mergeKeywords(old.Keywords, was.keywords, is.keywords)
 	}
 	return (r.Flags^old.Flags)&^FlagOld != 0 || !slices.Equal(r.Keywords, old.Keywords)
+}
+
+// saysAs reports whether the file says the same of two records.
+func (r *record) saysAs(o *record) bool {
+	return r.onFile.flags == o.onFile.flags && r.onFile.uid == o.onFile.uid
+}
+
+// lookalike reports whether p makes the file say of a message, in our name, what its sender made it say before. Only the
+// cache can tell then that it is believed now.
+func (x *index) lookalike(p *plan) bool {
+	at := 0
+	for i := range p.records {
+		for x.records[at].UID != p.records[i].UID {
+			at++
+		}
+		if old := &x.records[at]; old.bogus && !p.records[i].bogus && old.saysAs(&p.records[i]) {
+			return true
+		}
+	}
+	return false
 }
 
 // mergeKeywords is theirs with what we have added to before or taken from it to get ours.

@@ -302,7 +302,7 @@ func (r *record) rewritten(n headerEdit) {
 	r.hdrLen += int32(int64(len(n.with)) - n.old)
 	r.intOff, r.intLen, r.split, r.blank = n.intOff, n.intLen, false, true
 	r.onFile = fileState{flags: r.Flags, keywords: r.Keywords, uid: r.UID}
-	r.bogus = false
+	r.bogus, r.stray = false, false
 }
 
 // headerEdit replaces old octets of a header at an offset.

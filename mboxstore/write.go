@@ -82,10 +82,26 @@ func (m *Mailbox) writeAll(ctx context.Context, sync bool) error {
 		return err
 	}
 	if m.keeps {
-		m.keeps = false
-		return m.saveCache(true)
+		return m.letGo()
 	}
 	return nil
+}
+
+// letGo makes the cache let go of flags that the file has now; durably, so the file must have them durably before.
+func (m *Mailbox) letGo() error {
+	if m.unsynced && m.file != nil {
+		if err := m.file.Datasync(); err != nil {
+			return err
+		}
+		m.unsynced = false
+	}
+	m.keeps = false
+	err := m.saveCache(true)
+	if err != nil {
+		m.keeps = true
+		m.waiting.Store(true)
+	}
+	return err
 }
 
 // syncFile makes durable what was written in place. It needs no lock: nobody else's bytes depend on it.
@@ -190,6 +206,7 @@ func (m *Mailbox) carryOut(p *plan, sync bool) error {
 		m.flush.syncLater()
 	}
 	m.mu.Lock()
+	m.keeps = m.keeps || m.index.lookalike(p) // until the cache says otherwise
 	err = m.writePlan(p, sync)
 	if err == nil {
 		err = m.carriedOut(p)
