@@ -66,10 +66,14 @@ type model struct {
 	boxes []*modelMailbox
 	next  int
 	steps int
+	spare int64 // not 0: the disk can take blocks out of files, and does where so many bytes need not move
 }
 
-func newModel(t *testing.T) *model {
-	s := &model{t: t, fs: faultfs.New(1)}
+func newModel(t *testing.T, spare int64) *model {
+	s := &model{t: t, fs: faultfs.New(1), spare: spare}
+	if spare > 0 {
+		s.fs.Unit(testUnit)
+	}
 	s.boxes = []*modelMailbox{{path: "/mail/u", inbox: true}, {path: "/mail/f"}}
 	for _, b := range s.boxes {
 		s.fs.File(b.path, nil)
@@ -92,6 +96,9 @@ func (s *model) reopen() {
 		b.m, err = Open(s.t.Context(), s.fs.Box(b.path), o)
 		must(s.t, err)
 		b.m.flush.stop()
+		if s.spare > 0 {
+			b.m.spare = s.spare
+		}
 		b.views = []*modelView{newModelView(b.m), newModelView(b.m)}
 	}
 	for _, v := range moves {
@@ -259,13 +266,14 @@ func (v *modelView) follow(m *Mailbox) error {
 
 // TestModel runs random changes by sessions and by other programs, and crashes, against the model.
 func TestModel(t *testing.T) {
-	steps, runs := 0, 0
+	steps, runs, collapses := 0, 0, 0
 	rapid.Check(t, func(rt *rapid.T) {
-		s := newModel(t)
+		s := newModel(t, rapid.SampledFrom([]int64{0, 1, 200}).Draw(rt, "spare"))
 		rt.Repeat(map[string]func(*rapid.T){
 			"": s.check, "store": s.store, "expunge": s.act(expungeStep), "append": s.act(appendModelStep),
-			"copy": s.act(copyStep), "move": s.act(moveStep), "flush": s.flush, "news": s.news,
-			"deliver": s.deliver, "delete outside": s.deleteOutside, "flag outside": s.flagOutside,
+			"copy": s.act(copyStep), "move": s.act(moveStep), "remove": s.act(removeStep), "compact": s.act(compactStep),
+			"flush": s.flush, "news": s.news, "deliver": s.deliver, "delete outside": s.deleteOutside,
+			"flag outside": s.flagOutside, "move outside": s.moveOutside, "sort outside": s.sortOutside,
 			"cut outside": s.cutOutside, "replace outside": s.replaceOutside,
 			"restart": s.restart, "crash": s.crash, "crash in a change": s.crashIn,
 		})
@@ -274,6 +282,7 @@ func TestModel(t *testing.T) {
 		}
 		steps += s.steps
 		runs++
+		collapses += strings.Count(strings.Join(s.fs.Log(), "\n"), "\ncollapse ")
 	})
-	t.Logf("%d steps in %d runs", steps, runs)
+	t.Logf("%d steps in %d runs, %d ranges taken out", steps, runs, collapses)
 }

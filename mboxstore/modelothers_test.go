@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"slices"
+	"strings"
 
 	"pgregory.net/rapid"
 )
@@ -18,7 +19,7 @@ func (s *model) deliver(t *rapid.T) {
 	b.refresh(t)
 	for range rapid.IntRange(1, 2).Draw(t, "mails") {
 		m := modelMessage{subject: s.subject()}
-		end := rapid.SampledFrom([]string{"\n", "text\n\n", "text\n", "\x00\n\n"}).Draw(t, "end")
+		end := rapid.SampledFrom([]string{"\n", "text\n\n", "text\n", "\x00\n\n", strings.Repeat("much text\n", 150) + "\n"}).Draw(t, "end")
 		status := "Status: RO\nX-UID: 3\n"
 		if !b.inbox {
 			status = ""
@@ -83,6 +84,40 @@ func (s *model) deleteOutside(t *rapid.T) {
 	c := s.fs.Bytes(b.path)
 	s.rewrite(t, b, slices.Concat(c[:from], c[to:]))
 	b.messages = slices.Delete(b.messages, i, i+1)
+}
+
+// moveOutside puts a message before another one, as a program does that sorts. All keep their UIDs.
+func (s *model) moveOutside(t *rapid.T) {
+	b, i, from, to, ok := s.one(t)
+	if !ok || i == 0 {
+		return
+	}
+	j := rapid.IntRange(0, i-1).Draw(t, "before")
+	at := b.m.index.records[j].off
+	c := s.fs.Bytes(b.path)
+	if !bytes.HasSuffix(c[from:to], []byte("\n\n")) { // what has no blank line at its end can only be the last
+		return
+	}
+	s.rewrite(t, b, slices.Concat(c[:at], c[from:to], c[at:from], c[to:]))
+}
+
+// sortOutside turns the order of all messages round.
+func (s *model) sortOutside(t *rapid.T) {
+	b, _, _, _, ok := s.one(t)
+	if !ok {
+		return
+	}
+	c := s.fs.Bytes(b.path)
+	records := b.m.index.records
+	parts := [][]byte{c[:records[0].off]}
+	for i, to := len(records)-1, b.m.index.end; i >= 0; i-- {
+		parts = append(parts, c[records[i].off:to])
+		to = records[i].off
+	}
+	if !bytes.HasSuffix(parts[1], []byte("\n\n")) {
+		return
+	}
+	s.rewrite(t, b, slices.Concat(parts...))
 }
 
 // flagOutside changes whether a message was seen.

@@ -81,12 +81,21 @@ func expungeStep(s *model, t *rapid.T) modelStep {
 	}
 }
 
+func removeStep(s *model, t *rapid.T) modelStep {
+	b := s.draw(t, "mailbox")
+	uids := b.pick(t)
+	return modelStep{
+		func() error { _, err := b.m.Remove(context.Background(), uids); return err },
+		func() { b.remove(uids) },
+	}
+}
+
 func appendModelStep(s *model, t *rapid.T) modelStep {
 	b := s.draw(t, "mailbox")
 	var added []modelMessage
 	for range rapid.IntRange(1, 3).Draw(t, "messages") {
 		m := modelMessage{subject: s.subject(), flags: FlagFlagged, keywords: rapid.SampledFrom(modelWords).Draw(t, "keywords")}
-		body := rapid.SampledFrom([]string{"", "x\r\n", "From me\r\n", "a\r\n\r\n", strings.Repeat("many lines\r\n", 100)}).Draw(t, "text")
+		body := rapid.SampledFrom([]string{"", "x\r\n", "From me\r\n", "a\r\n\r\n", strings.Repeat("many lines\r\n", 100), strings.Repeat("x\r\n", 900)}).Draw(t, "text")
 		m.text = "Subject: " + m.subject + "\r\n\r\n" + strings.Replace(body, "From ", ">From ", 1) // what is served
 		added = append(added, m)
 	}
@@ -144,6 +153,15 @@ func (s *model) flush(t *rapid.T) {
 	}
 }
 
+// compactStep squeezes blanks out, which changes nothing that anybody sees.
+func compactStep(s *model, t *rapid.T) modelStep {
+	b := s.draw(t, "mailbox")
+	return modelStep{
+		func() error { _, err := b.m.Compact(context.Background()); return err },
+		func() {},
+	}
+}
+
 // news tells one session what happened; another begins anew.
 func (s *model) news(t *rapid.T) {
 	b := s.draw(t, "mailbox")
@@ -194,7 +212,7 @@ func (s *model) crashIn(t *rapid.T) {
 			t.Fatal(err)
 		}
 	}
-	steps := []func(*model, *rapid.T) modelStep{expungeStep, appendModelStep, copyStep, moveStep}
+	steps := []func(*model, *rapid.T) modelStep{expungeStep, removeStep, appendModelStep, copyStep, moveStep, compactStep}
 	c := steps[rapid.IntRange(0, len(steps)-1).Draw(t, "change")](s, t)
 	s.fs.CrashAt(rapid.IntRange(1, 60).Draw(t, "operation"))
 	var err error
