@@ -70,12 +70,12 @@ func (j *journal) replayAppend(f spool.File, i *intent) (replayed bool, err erro
 // tornEnd finds out how far a torn append reaches; its beginning when there is none to cut. An append is torn when a
 // sector of it is missing: beyond the end of the file, or NULs, or taken by the next program that appended. Programs
 // die and disks fail at sector boundaries, so the first sector that is neither ours nor empty begins with the bytes
-// of another, unless a sector after it is ours: then the append is complete and was edited since. Where no empty
-// sector proves that it is torn, that other has to begin with a separator: the first sector of an append may be a
-// single byte, which is soon the same.
+// of another, unless a sector after it is ours: then the append is complete and was edited since. That other has to begin
+// with a separator, or nothing before it may be ours: a program that has written the file anew, with the torn append in
+// it, begins anywhere, and what it has must not be cut in the middle of a message.
 func (j *journal) tornEnd(f io.ReaderAt, i *intent, size int64) (int64, error) {
 	src := source{r: f, piece: pieceOf(j.window)}
-	empty, foreign := false, int64(-1)
+	empty, ours, foreign := false, false, int64(-1)
 	off, end := i.at, min(size, i.at+i.n)
 	for _, sum := range i.sums {
 		if off >= end {
@@ -88,7 +88,7 @@ func (j *journal) tornEnd(f io.ReaderAt, i *intent, size int64) (int64, error) {
 		}
 		switch {
 		case crc32.Checksum(b, castagnoli) == sum:
-			if foreign >= 0 {
+			if ours = true; foreign >= 0 {
 				return i.at, nil
 			}
 		case foreign >= 0:
@@ -113,10 +113,10 @@ func (j *journal) tornEnd(f io.ReaderAt, i *intent, size int64) (int64, error) {
 		return i.at, err
 	case ok:
 		return foreign + skip, nil
-	case empty:
+	case empty && !ours:
 		return foreign, nil
 	}
-	return i.at, nil
+	return i.at, nil // no append begins there: others have written the file anew
 }
 
 // separatorAt reports whether a message begins at off, after NULs, which belong to nobody, and LFs, which belong to

@@ -28,6 +28,10 @@ func TestTornAppend(t *testing.T) {
 		{"the first sector was lost", string(old) + strings.Repeat("\x00", sector(2)) + string(data[sector(2):]), string(old)},
 		{"all was lost but the size, others followed", string(old) + strings.Repeat("\x00", len(data)) + other, string(old) + other},
 		{"NULs and then bytes that are no message", string(old) + strings.Repeat("\x00", sector(3)) + "debris", string(old) + "debris"},
+		{
+			"a sector was lost, others wrote the rest anew", string(old) + string(data[:sector(3)]) + strings.Repeat("\x00", 512) + "FLAG" + string(data[sector(4):]),
+			string(old) + string(data[:sector(3)]) + strings.Repeat("\x00", 512) + "FLAG" + string(data[sector(4):]),
+		},
 		{"others edited it", strings.Replace(whole, string(data[1200:1204]), "FLAG", 1), strings.Replace(whole, string(data[1200:1204]), "FLAG", 1)},
 		{"others edited its end", whole[:len(whole)-9] + "FLAG\n", whole[:len(whole)-9] + "FLAG\n"},
 		{"others moved it", whole[16:], whole[16:]},
