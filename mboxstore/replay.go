@@ -333,7 +333,7 @@ func (p *planFile) verify(f spool.File, redo []int, from int) error {
 		return err
 	}
 	for _, i := range redo {
-		if err := p.verifyTarget(f, i); err != nil {
+		if err := errors.Join(p.verifyTarget(f, i), p.verifyExtension(f, i)); err != nil {
 			return err
 		}
 	}

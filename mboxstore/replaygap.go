@@ -46,6 +46,30 @@ func (p *planFile) verifyEdges(f io.ReaderAt) error {
 	return err
 }
 
+// verifyExtension compares what window i writes behind the old end with what it writes and with the LFs that were durable
+// there before. A program that wrote the whole file anew and changed the length of something before has moved the one
+// and the other.
+func (p *planFile) verifyExtension(f io.ReaderAt, i int) error {
+	now, to := source{r: f, piece: p.piece()}, source{r: p.f, piece: p.piece()}
+	data := p.dataAt(i)
+	return p.windows[i].sectors(math.MaxInt64, func(pos, off, n int64) error {
+		if off+n <= p.layout.oldSize {
+			return nil
+		}
+		before := max(0, p.layout.oldSize-off)
+		pos, off, n = pos+before, off+before, n-before
+		a, err := now.at(off, n)
+		if err != nil {
+			return err
+		}
+		b, err := to.at(data+pos, n)
+		if err == nil && !bytes.Equal(a, b) && len(bytes.TrimLeft(a, "\n")) > 0 {
+			err = &damage{off, "neither new bytes nor blank lines"}
+		}
+		return err
+	})
+}
+
 // markNowhere makes sure that a gap or a dead range that is not in its place has gone, and was not moved by a program
 // that wrote the whole file anew: it took the stale messages in it for mail. Nobody else knows the plan's id, so where
 // it is found the stale bytes are. It may be in the ranges but.
