@@ -158,6 +158,8 @@ func (j *journal) mendCollapse(f spool.File, p *planFile, dead []extent, n int) 
 	switch {
 	case err != nil:
 		return mended{}, err
+	case off == info.Size && n < len(dead) && info.Size != p.sizeBefore(dead[n:])-dead[n].n:
+		return mended{stay: n}, noFilledHole(f, info.Size, dead[n].n)
 	case off == info.Size:
 		return mended{stay: n}, nil
 	case n < len(dead) && in(dead[n]):
@@ -171,6 +173,22 @@ func (j *journal) mendCollapse(f spool.File, p *planFile, dead []extent, n int) 
 		return mended{next: next, mended: true}, err
 	}
 	return mended{}, fmt.Errorf("hole at offset %d: %w", off, ErrDamaged)
+}
+
+// noFilledHole makes sure that no hole was there when another program wrote the file anew: it has written NULs in its
+// place, as many as it was long, and mail on both sides of them belongs together.
+func noFilledHole(f io.ReaderAt, size, hole int64) error {
+	run := int64(0)
+	return eachPiece(f, extent{0, size}, 0, pieceSize, func(off int64, b []byte) error {
+		for i, c := range b {
+			if c != 0 {
+				run = 0
+			} else if run++; run == hole {
+				return &damage{off + int64(i) + 1 - hole, "NULs in place of the blocks that the file system had taken out"}
+			}
+		}
+		return nil
+	})
 }
 
 // mendSize finishes a collapse that lacks nothing but the new size of the file: it ends in NULs, behind which others
