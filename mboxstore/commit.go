@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"spoold/spool"
 )
@@ -153,6 +154,9 @@ func (j *journal) draft(f spool.File, info spool.Info, l layout) (*planFile, err
 		},
 		name:    planName{id: id.name(), gen: gen, tmp: true},
 		windows: l.windows(j.window),
+	}
+	if !j.keeps(ruleOrder) {
+		slices.Reverse(p.windows)
 	}
 	for i := range p.windows {
 		p.slot = max(p.slot, p.slotLen(i))
@@ -350,6 +354,9 @@ func (j *journal) saveWindow(f spool.File, p *planFile, i int) error {
 	}
 	if err := p.save(f, i); err != nil {
 		return err
+	}
+	if !j.keeps(ruleWindow) {
+		return nil
 	}
 	return p.f.Datasync()
 }

@@ -66,6 +66,10 @@ const (
 	ruleCollapseSync      // a dead range is gone, durably, before the next one is taken out
 	ruleCleared           // an intent is gone, durably, before what it was about is acknowledged
 	ruleMoveRecord        // what is moved is recorded, durably, before the first copy is written
+	ruleWindow            // a window is durable in its slot before it is written to the mailbox
+	ruleOrder             // no window overwrites what a later one needs
+	ruleAllWritten        // all windows and marks are durable before it is recorded that they are written
+	ruleGeneration        // a plan that replaces another has a higher generation
 )
 
 // journal makes changes of one mailbox file so that they are there wholly or not at all. The caller holds the
@@ -156,8 +160,12 @@ func (j *journal) nextGeneration(id string) (uint64, error) {
 	}
 	gen := uint64(max(1, j.now().UnixNano()))
 	for _, n := range plans {
-		if n.id == id {
+		switch {
+		case n.id != id:
+		case j.keeps(ruleGeneration):
 			gen = max(gen, n.gen+1)
+		default:
+			gen = n.gen - 1
 		}
 	}
 	return gen, nil

@@ -56,6 +56,9 @@ func unset(f spool.File) error {
 // syncWindows makes the windows durable. What is not cut afterwards is finished with that.
 func (j *journal) syncWindows(f spool.File, p *planFile) error {
 	if p.gap() > 0 || len(p.layout.dead()) > 0 {
+		if !j.keeps(ruleAllWritten) {
+			return nil
+		}
 		return f.Datasync()
 	}
 	return withdrawAndSync(f)
