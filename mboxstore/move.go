@@ -138,7 +138,7 @@ func (m *Mailbox) removeMoved(ctx context.Context, dst *Mailbox, from, to []UID)
 	if len(back) == 0 {
 		return nil // the removal had been done when the error came
 	}
-	if _, uerr := dst.Remove(ctx, back); uerr != nil {
+	if uerr := dst.takeBack(ctx, back); uerr != nil {
 		m.log.Error("messages are in both mailboxes after a move", "target", dst.sp.Path(), "err", uerr)
 		return errors.Join(err, errInBoth)
 	}

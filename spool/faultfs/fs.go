@@ -114,6 +114,16 @@ func (d *FS) Space(n int64) {
 	d.space = n
 }
 
+// Left is Space for a disk on which n octets more have room.
+func (d *FS) Left(n int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, file := range d.names {
+		n += int64(len(file.cur))
+	}
+	d.space = n
+}
+
 // Ops counts the operations so far: writes, truncations, syncs, and names made,
 // removed and renamed, failed ones included.
 func (d *FS) Ops() int {

@@ -1,0 +1,132 @@
+package mboxstore
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"spoold/spool/faultfs"
+)
+
+// fullPair is a pair whose UIDs and base lines are in the files, with so much space left on its disk.
+func fullPair(t *testing.T, left int64) *pair {
+	t.Helper()
+	p := newPair(t, mailbox(40), mailbox(3))
+	_, _, err := p.dst.Append(t.Context(), []NewMessage{{Text: strings.NewReader("Subject: m9\r\n\r\ntext\r\n")}})
+	must(t, err)
+	must(t, p.src.writePending(t.Context(), true))
+	must(t, p.dst.writePending(t.Context(), true))
+	p.disk.Left(left)
+	return p
+}
+
+// where is in which of the mailboxes of a pair the first two messages of the source are: once, or not as expected.
+func (p *pair) where() string {
+	p.t.Helper()
+	source, target := p.src.UIDs(), list(p.t, p.dst)
+	count := strings.Count(strings.Join(target, ","), "m1") + strings.Count(strings.Join(target, ","), "m2")
+	switch {
+	case len(source) == 40 && len(target) == 4:
+		return "source"
+	case len(source) == 38 && len(target) == 6 && count == 4:
+		return "target"
+	}
+	return strings.Join(list(p.t, p.src), ",") + " and " + strings.Join(target, ",")
+}
+
+// toldLast appends a delivery to the target, and is the UID that it gets.
+func (p *pair) toldLast() UID {
+	p.t.Helper()
+	p.disk.Append(pairTarget, []byte(delivered(9)))
+	must(p.t, p.dst.Refresh(p.t.Context()))
+	uids := p.dst.UIDs()
+	return uids[len(uids)-1]
+}
+
+// TestMoveOnFullDisk: with any amount of space, a move is made, or refused with the messages in the source alone, also
+// after a power cut. The UID of a copy that was there for a moment is not given again.
+func TestMoveOnFullDisk(t *testing.T) {
+	cut, trials := 0, 0
+	for left := int64(0); ; left += 97 {
+		p := fullPair(t, left)
+		_, _, err := p.move(1, 2)
+		p.disk.Space(-1)
+		if err == nil {
+			if at := p.where(); at != "target" {
+				t.Fatalf("%d octets left: moved, but: %s", left, at)
+			}
+			break
+		}
+		trials++
+		next := p.dst.Status().UIDNext
+		if at := p.where(); !errors.Is(err, unix.ENOSPC) || at != "source" {
+			t.Fatalf("%d octets left, error %v: %s", left, err, at)
+		}
+		p.wantNoRecord()
+		p.disk.PowerCut(1)
+		p.open()
+		if at := p.where(); at != "source" {
+			t.Fatalf("%d octets left, error %v, after a power cut: %s", left, err, at)
+		}
+		if next > 5 {
+			cut++
+		}
+		if last := p.toldLast(); last < next {
+			t.Fatalf("%d octets left: UID %d, UIDNEXT was %d", left, last, next)
+		}
+	}
+	if cut == 0 {
+		t.Error("no copy was ever taken back")
+	}
+	t.Logf("%d moves refused, %d of them after the copies were there", trials, cut)
+}
+
+// fullest is how much space is left when the copies fit and nothing else does.
+func fullest(t *testing.T) int64 {
+	for left := int64(0); ; left += 97 {
+		p := fullPair(t, left)
+		if _, _, err := p.move(1, 2); err == nil {
+			t.Fatal("no copy was ever taken back")
+		}
+		if p.dst.Status().UIDNext > 5 {
+			return left
+		}
+	}
+}
+
+// TestMoveOnFullDiskCrash: a crash at any operation of such a move leaves the messages in one mailbox.
+func TestMoveOnFullDiskCrash(t *testing.T) {
+	left, trials := fullest(t), 0
+	for mode := -1; mode <= 3; mode++ {
+		for at, crashed := 1, true; crashed; at++ {
+			p := fullPair(t, left)
+			p.disk.CrashAt(at)
+			crashed = faultfs.Run(func() { _, _, _ = p.move(1, 2) })
+			next := p.dst.index.base.LastUID + 1
+			if !crashed {
+				next = p.dst.Status().UIDNext
+			}
+			die(p.disk, mode)
+			p.disk.Space(-1)
+			p.open()
+			if where := p.where(); where != "source" && where != "target" || !crashed && where != "source" {
+				t.Fatalf("mode %d, crash at %d: %s", mode, at, where)
+			}
+			p.wantNoRecord()
+			if last := p.toldLast(); last < next {
+				t.Fatalf("mode %d, crash at %d: UID %d, UIDNEXT was %d", mode, at, last, next)
+			}
+			uids := p.dst.UIDs()
+			die(p.disk, -1)
+			p.open()
+			if !slices.Equal(p.dst.UIDs(), uids) {
+				t.Fatalf("mode %d, crash at %d: %v, were %v", mode, at, p.dst.UIDs(), uids)
+			}
+			trials++
+		}
+	}
+	t.Logf("%d trials", trials)
+}
