@@ -48,6 +48,7 @@ type Options struct {
 	SyncDelay  time.Duration // from there to the disk, when nobody asks for it sooner; 0 is 4 s
 	BigMove    int64         // more bytes than this move only when the mailbox is idle; 0 is 4 MiB
 	CompactAt  int           // percent of blanks at which a quiet mailbox is compacted; 0 is 10, less is never
+	MoveLeft   func(*Move)   // told of a refused move that is not settled yet: Finish is to be tried, later and again
 	LookWait   time.Duration // how long Refresh waits for the locks before it goes on with what it knows; 0 is 2 s
 	Now        func() time.Time
 	Log        *slog.Logger
@@ -92,6 +93,7 @@ type Mailbox struct {
 	journal *journal
 
 	moves      sync.RWMutex // see lockMoves; taken before op
+	left       []*Move      // out of here, refused and not settled; guarded by moves
 	op         sync.Mutex
 	mu         sync.RWMutex
 	file       spool.File // nil while the file does not exist

@@ -33,8 +33,8 @@ import (
 
 // MoveTo moves the messages of uids that still exist to dst, which may be m itself, as CopyTo copies them. A crash
 // leaves each in one of the two. It is durable when it returns. Errors: as Append and Remove; then nothing has moved.
-// Only when the messages could neither be removed here nor the copies there, they are in both, until the next start
-// finishes the move.
+// Only when the messages could neither be removed here nor the copies there, they are in both, until the move is settled
+// (moveback.go) or the next start finishes it.
 func (m *Mailbox) MoveTo(ctx context.Context, dst *Mailbox, uids []UID) (uidValidity uint32, from, to []UID, err error) {
 	if m.ReadOnly() {
 		return 0, nil, nil, ErrReadOnly
@@ -43,6 +43,9 @@ func (m *Mailbox) MoveTo(ctx context.Context, dst *Mailbox, uids []UID) (uidVali
 		return 0, nil, nil, ErrNoJournal
 	}
 	defer lockMoves(m, dst)()
+	if err := m.settleLeft(ctx, dst, uids); err != nil {
+		return 0, nil, nil, err
+	}
 	r := &moveRecord{source: movePlace{m.sp.Path(), m.Status().UIDValidity}, target: movePlace{path: dst.sp.Path()}}
 	b := batch{spill: spill{dir: dst.o.State}}
 	defer b.spill.close()
@@ -67,7 +70,8 @@ func (m *Mailbox) MoveTo(ctx context.Context, dst *Mailbox, uids []UID) (uidVali
 		err = m.removeMoved(context.WithoutCancel(ctx), dst, from, to) // whoever goes away leaves no message in both
 	}
 	if errors.Is(err, errInBoth) || errors.Is(err, ErrPending) {
-		return 0, nil, nil, err // what becomes of the copies is not known yet
+		m.leave(r, err) // what becomes of the copies is not known yet
+		return 0, nil, nil, err
 	}
 	if rerr := m.journal.removeMove(r); rerr != nil {
 		m.log.Warn("record of a move stays", "err", rerr) // harmless: it allows only what has been done

@@ -16,6 +16,11 @@ import (
 // their UIDs, which clients of the target may have seen, have to be known durably: by the cache, or, when there is no
 // room for it, by the base line, which is raised in place.
 
+// Where that fails too, the messages are in both mailboxes, and their client was told that the move failed. It is settled
+// as soon as that is possible: the copies of what is still in the source are removed. Before that the messages do not
+// move again; else the copies of the first move would stay beside those of the second. A crash in between makes a move
+// of it that was interrupted, which the next start finishes: nobody can know then what its client was told.
+
 // errNoTail: the copies cannot be cut off.
 var errNoTail = errors.New("not at the end of the mailbox")
 
@@ -35,6 +40,57 @@ func (m *Mailbox) takeBack(ctx context.Context, uids []UID) error {
 	}
 	m.log.Info("copies of a refused move cut off", "messages", len(uids), "err", err)
 	return nil
+}
+
+// leave remembers a move of which the copies are not taken back. The caller holds the moves locks.
+func (m *Mailbox) leave(r *moveRecord, refused error) {
+	if r.id == (planID{}) {
+		return // nothing was copied
+	}
+	v := &Move{dir: m.journal.dir, rec: r, refused: refused}
+	m.left = append(m.left, v)
+	if m.o.MoveLeft != nil {
+		m.o.MoveLeft(v)
+	}
+}
+
+// settleLeft settles the refused moves of the messages of uids before they move to dst. The caller holds the moves locks.
+func (m *Mailbox) settleLeft(ctx context.Context, dst *Mailbox, uids []UID) (err error) {
+	m.left = slices.DeleteFunc(m.left, func(v *Move) bool {
+		if v.settled || !v.concerns(uids) {
+			return v.settled
+		}
+		if v.Target() != dst.sp.Path() || v.settle(ctx, m, dst) != nil {
+			err = v.refused
+			return false
+		}
+		return true
+	})
+	return err
+}
+
+// concerns reports whether one of the messages of uids was to move.
+func (v *Move) concerns(uids []UID) bool {
+	return slices.ContainsFunc(v.rec.pairs, func(p movedMessage) bool { return slices.Contains(uids, p.from) })
+}
+
+// takeBack removes the copies of what is still in the source.
+func (v *Move) takeBack(ctx context.Context, src, dst *Mailbox) error {
+	stay, err := src.have(ctx, v.rec.source, v.rec.pairs, func(p movedMessage) UID { return p.from })
+	if err != nil || len(stay) == 0 {
+		return err
+	}
+	double, err := dst.have(ctx, v.rec.target, stay, func(p movedMessage) UID { return p.to })
+	if err != nil || len(double) == 0 {
+		return err
+	}
+	uids := make([]UID, len(double))
+	for i, p := range double {
+		uids[i] = p.to
+	}
+	err = dst.takeBack(ctx, uids)
+	src.log.Info("copies of a refused move taken back", "target", v.Target(), "messages", len(uids), "err", err)
+	return err
 }
 
 // cutCopies takes the messages of uids, which are ascending, off the end of the file.

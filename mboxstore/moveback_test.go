@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"spoold/spool"
 	"spoold/spool/faultfs"
 )
 
@@ -129,4 +130,78 @@ func TestMoveOnFullDiskCrash(t *testing.T) {
 		}
 	}
 	t.Logf("%d trials", trials)
+}
+
+// leftPair is a pair with a refused move of messages 2 and 3 whose copies, 2 and 3 in the target, could not be taken back.
+func leftPair(t *testing.T) (p *pair, left *Move) {
+	t.Helper()
+	p = newPair(t, mailbox(4), mailbox(1))
+	p.src.o.MoveLeft = func(v *Move) { left = v }
+	p.box.fail = func() error { return spool.ErrLocked }
+	box, locks := &balkyBox{Box: p.disk.Box(pairTarget)}, 0
+	p.dst = p.openBox(box)
+	box.fail = func() error {
+		if locks++; locks == 2 || locks == 3 {
+			return unix.EIO
+		}
+		return nil
+	}
+	if _, _, err := p.move(2, 3); !errors.Is(err, errInBoth) || left == nil {
+		t.Fatalf("error %v", err)
+	}
+	p.box.fail = nil
+	p.want([]string{"1  m1", "2  m2", "3  m3", "4  m4"}, []string{"1  m1", "2  m2", "3  m3"})
+	return p, left
+}
+
+// TestRefusedMoveIsSettled: the copies go as soon as they can, and only those of what is still in the source; a second
+// move of the same messages waits for that, and leaves each of them once.
+func TestRefusedMoveIsSettled(t *testing.T) {
+	all := []string{"1  m1", "2  m2", "3  m3", "4  m4"}
+	for _, tt := range []struct {
+		name           string
+		then           func(p *pair, left *Move)
+		source, target []string
+	}{
+		{"tried again later", func(p *pair, left *Move) { must(t, left.Finish(t.Context(), p.src, p.dst)) }, all, []string{"1  m1"}},
+		{"behind a delivery", func(p *pair, left *Move) {
+			p.disk.Append(pairTarget, []byte(delivered(9)))
+			must(t, left.Finish(t.Context(), p.src, p.dst))
+		}, all, []string{"1  m1", "4  m9"}},
+		{"an original expunged", func(p *pair, left *Move) {
+			_, err := p.src.Remove(t.Context(), []UID{3})
+			must(t, err)
+			must(t, left.Finish(t.Context(), p.src, p.dst))
+		}, []string{"1  m1", "2  m2", "4  m4"}, []string{"1  m1", "3  m3"}},
+		{"moved again", func(p *pair, left *Move) {
+			_, to, err := p.move(1, 2)
+			must(t, err)
+			if !slices.Equal(to, []UID{4, 5}) {
+				t.Errorf("moved to %v", to)
+			}
+			must(t, left.Finish(t.Context(), p.src, p.dst))
+		}, []string{"3  m3", "4  m4"}, []string{"1  m1", "4  m1", "5  m2"}},
+		{"another one moved", func(p *pair, left *Move) {
+			_, _, err := p.move(4)
+			must(t, err)
+			must(t, left.Finish(t.Context(), p.src, p.dst))
+		}, []string{"1  m1", "2  m2", "3  m3"}, []string{"1  m1", "4  m4"}},
+		{"moved elsewhere", func(p *pair, left *Move) {
+			third := p.openBox(p.disk.Box("/mail/third"))
+			if _, _, _, err := p.src.MoveTo(t.Context(), third, []UID{3}); !errors.Is(err, errInBoth) {
+				t.Errorf("error %v", err)
+			}
+			must(t, left.Finish(t.Context(), p.src, p.dst))
+			if _, _, _, err := p.src.MoveTo(t.Context(), third, []UID{3}); err != nil || len(third.UIDs()) != 1 {
+				t.Errorf("error %v, %d messages", err, len(third.UIDs()))
+			}
+		}, []string{"1  m1", "2  m2", "4  m4"}, []string{"1  m1"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p, left := leftPair(t)
+			tt.then(p, left)
+			p.want(tt.source, tt.target)
+			p.wantNoRecord()
+		})
+	}
 }

@@ -9,10 +9,12 @@ import (
 	"spoold/spool"
 )
 
-// Move is a move that a crash interrupted.
+// Move is a move that a crash interrupted, or that was refused though its copies are, or may be, in the target.
 type Move struct {
-	dir spool.Dir
-	rec *moveRecord
+	dir     spool.Dir
+	rec     *moveRecord
+	refused error // what its client was told; nil: nobody was told anything
+	settled bool  // guarded by the source's moves lock
 }
 
 // PendingMoves lists the moves that wait in a user's state directory. It must be called before the first MoveTo of
@@ -26,7 +28,7 @@ func PendingMoves(state spool.Dir) ([]*Move, error) {
 	records, err := moveRecords(dir)
 	moves := make([]*Move, len(records))
 	for i, r := range records {
-		moves[i] = &Move{dir, r}
+		moves[i] = &Move{dir: dir, rec: r}
 	}
 	return moves, err
 }
@@ -37,14 +39,27 @@ func (v *Move) Source() string { return v.rec.source.path }
 // Target is the path of the mailbox that they were moved to.
 func (v *Move) Target() string { return v.rec.target.path }
 
-// Finish removes from src, the mailbox at Source, what is safe in dst, the one at Target, and forgets the move. After an
-// error it can be tried again.
+// Finish removes from src, the mailbox at Source, what is safe in dst, the one at Target, and forgets the move; of a
+// refused one it removes from dst what is safe in src. After an error it can be tried again.
 func (v *Move) Finish(ctx context.Context, src, dst *Mailbox) error {
 	defer lockMoves(src, dst)()
-	err := v.finish(ctx, src, dst)
+	return v.settle(ctx, src, dst)
+}
+
+// settle is Finish for a caller that holds the moves locks.
+func (v *Move) settle(ctx context.Context, src, dst *Mailbox) error {
+	if v.settled {
+		return nil
+	}
+	finish := v.finish
+	if v.refused != nil {
+		finish = v.takeBack
+	}
+	err := finish(ctx, src, dst)
 	if err == nil {
 		err = removeMove(v.dir, v.rec)
 	}
+	v.settled = err == nil
 	if err != nil {
 		return fmt.Errorf("move from %s to %s: %w", v.Source(), v.Target(), err)
 	}

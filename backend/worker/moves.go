@@ -7,9 +7,12 @@ import (
 	"spoold/mboxstore"
 )
 
-// moveRetry is how long an interrupted move waits after it could not be finished, because another program keeps one of
-// the mailboxes locked or a journal waits for repair. Until then its messages are in both.
-const moveRetry = time.Minute
+// How long a move waits after it could not be finished, because another program keeps one of the mailboxes locked, a
+// journal waits for repair or the disk is full. Until then its messages are in both.
+const (
+	moveRetry = time.Minute     // at most, and for one that a crash interrupted
+	leftRetry = 2 * time.Second // at first, for one that was refused
+)
 
 // finishMoves finishes what a crash interrupted, and returns what could not be.
 func (w *Worker) finishMoves(ctx context.Context, moves []*mboxstore.Move) (left []*mboxstore.Move) {
@@ -22,15 +25,25 @@ func (w *Worker) finishMoves(ctx context.Context, moves []*mboxstore.Move) (left
 	return left
 }
 
-// retryMoves tries again, until ctx is done.
-func (w *Worker) retryMoves(ctx context.Context, moves []*mboxstore.Move) {
-	for len(moves) > 0 {
+// retryMoves tries again, later and later, until ctx is done.
+func (w *Worker) retryMoves(ctx context.Context, moves []*mboxstore.Move, wait time.Duration) {
+	for ; len(moves) > 0; wait = min(2*wait, moveRetry) {
 		select {
-		case <-time.After(moveRetry):
+		case <-time.After(wait):
 			moves = w.finishMoves(ctx, moves)
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+// settleLater is for a move that was refused while its copies stay. When the worker ends before, the next one finishes
+// it.
+func (w *Worker) settleLater(ctx context.Context, v *mboxstore.Move) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.stopping {
+		w.running.Go(func() { w.retryMoves(ctx, []*mboxstore.Move{v}, leftRetry) })
 	}
 }
 

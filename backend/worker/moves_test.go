@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -8,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // image is what a crash leaves: the bytes of all files below a directory.
@@ -68,5 +71,59 @@ func TestInterruptedMove(t *testing.T) {
 	})
 	if n := strings.Count(read(t, saved), "Subject: one"); n != 1 {
 		t.Errorf("%d copies", n)
+	}
+}
+
+// foreignLockWhenFree is foreignLock for a mailbox that spoold is just about to unlock.
+func foreignLockWhenFree(t testing.TB, path string) (unlock func()) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	until(t, "the mailbox stays locked", func() bool {
+		l := unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart}
+		return unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &l) == nil
+	})
+	return func() { f.Close() }
+}
+
+// TestRefusedMove: a move that is refused while its copy cannot be taken back is settled by the running worker: the
+// message stays where it was.
+func TestRefusedMove(t *testing.T) {
+	cfg := user(t)
+	cfg.LockMethods, cfg.LockTimeout = []string{"fcntl"}, 2*time.Second
+	w := open(t, cfg)
+	c := preauth(t, w)
+	c.do("OK", "CREATE Saved")
+	c.do("OK", "SELECT INBOX")
+	saved := filepath.Join(cfg.Root, "Saved")
+	unlockSource := foreignLock(t, cfg.Inbox)
+	c.send("x MOVE 1 Saved\r\n")
+	copies := func() int { return strings.Count(read(t, saved), "Subject: one") }
+	until(t, "the copy is not made", func() bool { return copies() == 1 })
+	unlockTarget := foreignLockWhenFree(t, saved)
+	for s := ""; !strings.HasPrefix(s, "x NO"); {
+		if s = c.line(""); strings.HasPrefix(s, "x OK") {
+			t.Fatal(s)
+		}
+	}
+	if copies() != 1 {
+		t.Error("the copy was taken back from a locked mailbox")
+	}
+	unlockSource()
+	unlockTarget()
+	until(t, "the copy is not taken back", func() bool { return copies() == 0 })
+	until(t, "the record stays", func() bool {
+		found, err := filepath.Glob(filepath.Join(cfg.State, "mailboxes", "journal", "*.move"))
+		return err == nil && len(found) == 0
+	})
+	if !strings.Contains(read(t, cfg.Inbox), "Subject: one") {
+		t.Error("the message is gone")
+	}
+	c.do("OK", "MOVE 1 Saved")
+	if copies() != 1 {
+		t.Errorf("%d copies", copies())
 	}
 }

@@ -27,6 +27,7 @@ func (w *Worker) replay() {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	w.endReplay = cancel
+	w.moveLeft = func(v *mboxstore.Move) { w.settleLater(ctx, v) }
 	w.running.Go(func() {
 		for _, path := range paths {
 			err = errors.Join(err, w.replayOne(ctx, path))
@@ -34,7 +35,7 @@ func (w *Worker) replay() {
 		w.takeAwayLock(ctx)
 		moves = w.finishMoves(ctx, moves)
 		w.replayErr <- errors.Join(err, merr)
-		w.retryMoves(ctx, moves)
+		w.retryMoves(ctx, moves, moveRetry)
 	})
 }
 

@@ -48,7 +48,8 @@ type Worker struct {
 	stopping  bool
 	running   sync.WaitGroup
 	endReplay context.CancelFunc // early
-	replayErr chan error         // what Replayed returns
+	moveLeft  func(*mboxstore.Move)
+	replayErr chan error // what Replayed returns
 }
 
 // Open makes a Worker and begins to replay the journals that wait for it.
@@ -94,7 +95,7 @@ func (w *Worker) openMailbox(ctx context.Context, path string) (*opened, error) 
 	m, err := mboxstore.Open(ctx, b, mboxstore.Options{
 		Inbox: path == w.cfg.Inbox, ReadOnly: w.cfg.ReadOnly, State: w.boxes,
 		Hostname: w.cfg.Hostname, User: w.cfg.User, Log: w.log,
-		FlushDelay: w.cfg.FlushDelay, CompactAt: w.cfg.CompactAt,
+		FlushDelay: w.cfg.FlushDelay, CompactAt: w.cfg.CompactAt, MoveLeft: w.moveLeft,
 	})
 	if err != nil {
 		return nil, err
