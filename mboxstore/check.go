@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
@@ -16,6 +17,8 @@ import (
 // lock file: it holds shared locks, which keep out all who lock the file itself, and watches FILE.lock and the file's
 // stamp for the others. A large file is read without locks, so that deliveries need not wait, and once more when it
 // changed meanwhile; what was read counts only when the stamp is the one that was seen under the locks.
+//
+// While an interrupted change waits for its replay, what is judged is the mailbox as the replay will leave it.
 
 // CheckBox is what Check needs of a mailbox's file. *spool.Box is the real one.
 type CheckBox interface {
@@ -54,6 +57,7 @@ func checkOnce(ctx context.Context, sp CheckBox, o Options, keepLocks bool) (_ [
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	c := &checker{sp: sp, o: o, file: f}
+	defer func() { err = errors.Join(err, c.waits.close()) }()
 	if c.lock, err = watchLockFile(ctx, sp); err != nil {
 		return nil, false, err
 	}
@@ -66,6 +70,7 @@ func checkOnce(ctx context.Context, sp CheckBox, o Options, keepLocks bool) (_ [
 	if c.info, err = f.Stat(); err != nil {
 		return nil, false, err
 	}
+	c.text, c.size = f, c.info.Size
 	c.checkLockFile()
 	c.checkMode()
 	if err := c.checkJournal(); err != nil {
@@ -115,11 +120,15 @@ func watchLockFile(ctx context.Context, sp CheckBox) (spool.LockState, error) {
 // checker is one pass over a mailbox.
 type checker struct {
 	report
-	sp   CheckBox
-	o    Options
-	file spool.File
-	info spool.Info // as it was under the locks
-	lock spool.LockState
+	sp     CheckBox
+	o      Options
+	file   spool.File
+	info   spool.Info  // as it was under the locks
+	text   io.ReaderAt // what is judged: file, or what it will be (checkview.go)
+	size   int64       // of text
+	willBe bool        // text is not the file
+	waits  *waiting    // for the replay
+	lock   spool.LockState
 
 	base     *Base // of the first message
 	baseOff  int64 // of its line
@@ -167,7 +176,7 @@ func (c *checker) checkMode() {
 func (c *checker) checkMessages() error {
 	c.content = map[contentKey]checkedMessage{}
 	c.uids.seen = map[UID]checkedMessage{}
-	end, err := Scan(c.file, 0, c.info.Size, c.checkMessage)
+	end, err := Scan(c.text, 0, c.size, c.checkMessage)
 	if fe := (*FormatError)(nil); errors.As(err, &fe) {
 		c.add(fe.Offset, "not-mbox", "%s", fe.Reason)
 		return nil
@@ -181,8 +190,8 @@ func (c *checker) checkMessages() error {
 	if c.messages > 0 || c.pseudo != nil {
 		c.checkEnd(end)
 	}
-	if end.Off < c.info.Size {
-		c.add(end.Off, "nul-tail", "%d NULs behind the last message", c.info.Size-end.Off)
+	if end.Off < c.size {
+		c.add(end.Off, "nul-tail", "%d NULs behind the last message", c.size-end.Off)
 	}
 	if c.base == nil && c.messages > 0 {
 		c.add(0, "base-missing", "UIDVALIDITY and the last UID are not in the file yet")
@@ -192,7 +201,7 @@ func (c *checker) checkMessages() error {
 
 func (c *checker) checkEnd(end ScanEnd) {
 	last := make([]byte, 1)
-	if err := readFull(c.file, last, end.Off-1); err == nil && last[0] != '\n' {
+	if err := readFull(c.text, last, end.Off-1); err == nil && last[0] != '\n' {
 		c.add(end.Off, "no-final-lf", "the last line is not ended")
 	} else if end.Glue != "" {
 		c.add(end.Off, "no-blank-line", "no blank line ends the last message")

@@ -25,10 +25,17 @@ func (c *checker) checkJournal() error {
 	if err != nil {
 		return err
 	}
+	if err := c.judgeReplayed(j, w); err != nil {
+		return errors.Join(err, w.close())
+	}
 	c.tellPlan(w)
 	c.tellIntent(w)
 	for _, n := range w.replaced {
 		c.add(0, "journal-replaced", "journal %s is of another file that had this name; the next look keeps it in journal/lost", n)
+	}
+	if c.willBe { // it is read from the plan, too
+		c.waits = w
+		return nil
 	}
 	return w.close()
 }
@@ -48,9 +55,11 @@ func (c *checker) tellPlan(w *waiting) {
 	switch {
 	case w.name == "":
 	case w.fits == nil:
-		c.add(w.plan.layout.start, "journal-pending", "interrupted rewrite %s of the bytes from here on; the next look finishes it", w.name)
+		c.add(w.plan.layout.start, "journal-pending", "interrupted rewrite %s of the bytes from here on; the next look finishes it; the mailbox is judged as it will be then", w.name)
 	case errors.As(w.fits, &bad):
 		c.add(bad.off, "journal-damaged", "journal %s does not fit: %s", w.name, bad.what)
+	case errors.Is(w.fits, ErrDamaged):
+		c.add(0, "journal-damaged", "%v", w.fits)
 	default:
 		c.add(0, "journal-unreadable", "%v", w.fits)
 	}
@@ -74,7 +83,7 @@ func (c *checker) tellIntent(w *waiting) {
 
 // checkCache compares what the index cache says of the very same state of the file.
 func (c *checker) checkCache() error {
-	if c.o.State == nil {
+	if c.o.State == nil || c.willBe {
 		return nil
 	}
 	m := &Mailbox{sp: c.sp, o: c.o, log: c.o.Log, file: c.file}

@@ -28,7 +28,7 @@ func (c *checker) checkMessage(sp Span) error {
 		c.add(0, "leading-bytes", "%d blank bytes before the first message", sp.Off)
 	}
 	h := make([]byte, sp.HeaderLen)
-	if err := readFull(c.file, h, sp.Off+int64(sp.FromLen)); err != nil {
+	if err := readFull(c.text, h, sp.Off+int64(sp.FromLen)); err != nil {
 		return err
 	}
 	c.ends.line(sp.FromLine, sp.Off)
@@ -45,7 +45,7 @@ func (c *checker) checkMessage(sp Span) error {
 	c.messages++
 	c.records = append(c.records, r)
 	c.checkUID(checkedMessage{sp.Off, r.onFile.uid, contentKey{sp.Header.Digest, sum, sp.ServedSize}}, &sp.Header.Status)
-	if sp.Next < c.info.Size && sp.End == sp.Next {
+	if sp.Next < c.size && sp.End == sp.Next {
 		c.add(sp.Next, "no-blank-line", "no blank line before the separator")
 	}
 	return nil
@@ -56,7 +56,7 @@ func (c *checker) checkBytes(sp *Span) (sum uint64, err error) {
 	var n nulCount
 	body := sp.Off + int64(sp.FromLen) + int64(sp.HeaderLen)
 	sum = crc64.Checksum(sp.FromLine, crc64Table)
-	err = eachPiece(c.file, extent{sp.Off, sp.End - sp.Off}, 0, pieceSize, func(off int64, b []byte) error {
+	err = eachPiece(c.text, extent{sp.Off, sp.End - sp.Off}, 0, pieceSize, func(off int64, b []byte) error {
 		n.add(off, b)
 		if skip := body - off; skip < int64(len(b)) {
 			sum = crc64.Update(sum, crc64Table, b[max(skip, 0):])

@@ -78,7 +78,7 @@ var severities = map[string]Severity{
 	// What is beside the file.
 	"no-state":           Notice,
 	"lock-file":          Mends, // FILE.lock is there and nobody seems to hold it
-	"journal-pending":    Mends, // an interrupted rewrite
+	"journal-pending":    Mends, // an interrupted rewrite, which replay finishes; the rest is said of what it will make
 	"journal-damaged":    Damaged,
 	"journal-unreadable": Damaged,
 	"journal-missing":    Damaged, // the file says that a change is unfinished, and no journal can finish it

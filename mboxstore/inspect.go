@@ -46,6 +46,14 @@ func (j *journal) inspect(f spool.File) (*waiting, error) {
 			if err := w.inspectPlan(j, f, n); err != nil {
 				return nil, err
 			}
+			back, err := w.takenBack()
+			if back && hasOlder(names, n) {
+				err = errors.Join(err, w.close())
+				w.plan, w.name = nil, ""
+			}
+			if err != nil {
+				return nil, errors.Join(err, w.close())
+			}
 		case n.id != id.name():
 			if p, err := openPlan(j.dir, n); err == nil {
 				if p.path == j.path {
@@ -59,6 +67,20 @@ func (j *journal) inspect(f spool.File) (*waiting, error) {
 	}
 	w.intent, w.bad = readIntent(j.dir, id.name())
 	return w, nil
+}
+
+// takenBack reports whether replay will do nothing with the plan but take it back.
+func (w *waiting) takenBack() (bool, error) {
+	if w.plan == nil || w.fits != nil {
+		return false, nil
+	}
+	written, extended, err := w.plan.progress()
+	return !written && !extended, err
+}
+
+// hasOlder reports whether another plan for the same mailbox is in force before n, and so again when n is taken back.
+func hasOlder(names []planName, n planName) bool {
+	return slices.ContainsFunc(names, func(o planName) bool { return o.id == n.id && !o.tmp && o.gen < n.gen })
 }
 
 func (w *waiting) inspectPlan(j *journal, f spool.File, n planName) (err error) {
@@ -100,23 +122,17 @@ func (p *planFile) replayable(f spool.File) error {
 
 // cuttable is nil when nothing is known to keep replay from taking out the gap and the dead ranges of p.
 func (p *planFile) cuttable(f spool.File) error {
-	dead := p.layout.dead()
-	if p.gap() == 0 && len(dead) == 0 {
+	if len(p.allStale()) == 0 {
 		return nil
 	}
 	if there, err := p.gapThere(f); err != nil || there {
 		return err
 	}
-	n, err := p.countMarked(f, dead)
+	stale, err := p.staleRanges(f)
 	if err != nil {
 		return err
 	}
-	if info, err := f.Stat(); err != nil || len(dead) == 0 {
-		return errors.Join(err, p.markNowhere(f, nil))
-	} else if hole, _, err := f.Hole(0); err != nil || n == 0 && hole < info.Size {
-		return err
-	}
-	return p.markNowhere(f, dead[:n])
+	return p.markNowhere(f, stale)
 }
 
 // existingJournal is the journal in a state directory without making one; nil when there is none.

@@ -215,7 +215,11 @@ func (w *repairWorld) foreignRewrite(at, before, crash, mode int, n *repairFigur
 		n.crashes++
 		die(w.disk, mode)
 		w.o = refresh(w.disk, w.o)
+		damaged := slices.Contains(w.codes(), "journal-damaged")
 		m = openOn(t, w.disk, w.o) // replays what is in force
+		if damaged != m.ReadOnly() {
+			return false, fmt.Errorf("check says damaged: %v; %w", damaged, m.Damaged())
+		}
 	}
 	acts, err := w.repair(true)
 	if err == nil {

@@ -264,8 +264,8 @@ func onlyBytes(f io.ReaderAt, e extent, set string) (bool, error) {
 func (j *journal) replayExtension(f spool.File, p *planFile) (replayed bool, err error) {
 	info, err := f.Stat()
 	extended := false
-	if err == nil && info.Size >= p.extSize {
-		extended, err = onlyBytes(f, extent{p.layout.oldSize, p.extSize - p.layout.oldSize}, "\n\x00")
+	if err == nil {
+		extended, err = p.extensionThere(f)
 	}
 	var next *planFile
 	switch {
@@ -276,6 +276,15 @@ func (j *journal) replayExtension(f spool.File, p *planFile) (replayed bool, err
 		next, err = j.replace(f, info, p, []extent{{p.layout.oldSize, p.extSize - p.layout.oldSize}})
 	}
 	return extended, j.goOn(f, p, next, err)
+}
+
+// extensionThere reports whether the mailbox has been extended, and nothing written there.
+func (p *planFile) extensionThere(f spool.File) (bool, error) {
+	info, err := f.Stat()
+	if err != nil || info.Size < p.extSize {
+		return false, err
+	}
+	return onlyBytes(f, extent{p.layout.oldSize, p.extSize - p.layout.oldSize}, "\n\x00")
 }
 
 // replayWindows goes on where the windows in the slots end.

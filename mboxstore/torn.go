@@ -38,13 +38,10 @@ func (j *journal) replayIntent(f spool.File, id identity) (replayed bool, err er
 // replayAppend cuts off an append of which a part is missing, and keeps a copy of what it cuts.
 func (j *journal) replayAppend(f spool.File, i *intent) (replayed bool, err error) {
 	info, err := f.Stat()
-	if err != nil || info.Size <= i.at {
+	if err != nil {
 		return false, err
 	}
-	if sum, err := sumBefore(f, i.at); err != nil || sum != i.before {
-		return false, err // others have moved it
-	}
-	end, err := j.tornEnd(f, i, info.Size)
+	end, err := j.tornAppend(f, i, info.Size)
 	if err != nil || end == i.at {
 		return false, err
 	}
@@ -65,6 +62,17 @@ func (j *journal) replayAppend(f spool.File, i *intent) (replayed bool, err erro
 		return true, errors.Join(ErrPending, err, p.f.Close())
 	}
 	return true, j.finish(f, p, 0)
+}
+
+// tornAppend is how far the append of i has to be cut off: its beginning when it need not be.
+func (j *journal) tornAppend(f io.ReaderAt, i *intent, size int64) (int64, error) {
+	if size <= i.at {
+		return i.at, nil
+	}
+	if sum, err := sumBefore(f, i.at); err != nil || sum != i.before {
+		return i.at, err // others have moved it
+	}
+	return j.tornEnd(f, i, size)
 }
 
 // tornEnd finds out how far a torn append reaches; its beginning when there is none to cut. An append is torn when a

@@ -14,7 +14,10 @@ its offset and a code word, as in
 
     INBOX:12345: uid-order: X-UID 7 after 9
 
-Nothing is written. A mailbox that is in use is read under shared locks, or,
+Nothing is written. When an interrupted change waits in the journal, that is one
+finding, and all others, with their offsets, are of the mailbox as it will be
+when the change has been finished, so that what stands in the file twice until
+then is none. A mailbox that is in use is read under shared locks, or,
 when it is large, without them and once more if it changed meanwhile.
 
 The exit status is that of the worst finding: 0 for none, or only such as do no
