@@ -323,6 +323,9 @@ func (r *repairer) unmix(s *scanned) error {
 		err = x.settleMarks(p.id)
 	}
 	if err == nil {
+		r.joined, err = x.settleJoined(&p.layout, runs)
+	}
+	if err == nil {
 		err = x.settle(&p.layout, runs)
 	}
 	if err == nil && !written {

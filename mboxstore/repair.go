@@ -83,7 +83,8 @@ type repairer struct {
 	exact   bool  // the file is written without whatever is not in the index
 	cached  index // what was known before
 	cuts    map[int64]cutRange
-	more    []byte // rescued messages
+	joined  []keptMessage // of file and journal, whole in neither
+	more    []byte        // rescued messages
 	added   int
 }
 

@@ -25,6 +25,9 @@ func (r *repairer) compare() error {
 			r.fragment(head)
 		}
 	}
+	for k := range r.joined {
+		r.rescue(&r.joined[k], there)
+	}
 	return nil
 }
 
@@ -64,7 +67,7 @@ func (r *repairer) rescue(k *keptMessage, there map[mailKey][]UID) {
 	x.addKeywords(k.status.Keywords)
 	r.more = append(r.more, k.stored(x.base.LastUID, nil)...)
 	r.added++
-	r.act(x.end, "rescued", "", "the message with UID %d, which only the journal has, is added with UID %d", uid, x.base.LastUID)
+	r.act(x.end, "rescued", "", "the message with UID %d, of which the file has not all, is added with UID %d", uid, x.base.LastUID)
 }
 
 func senderOf(from []byte) []byte {
