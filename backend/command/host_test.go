@@ -1,6 +1,7 @@
 package command_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,7 +27,9 @@ type host struct {
 	state  spool.Dir
 	config session.Config // for the sessions that start
 	watch  bool
-	marks  bool // Walk tells what is marked
+	marks  bool          // Walk tells what is marked
+	delay  time.Duration // until flags are written; 0: soon
+	disk   *diskLog      // not nil: what is written and synced is logged there
 
 	mu    sync.Mutex
 	boxes map[string]*openBox
@@ -161,8 +164,9 @@ func (h *host) Open(ctx context.Context, name string, _ bool) (*mboxstore.Mailbo
 	b := h.boxes[path]
 	if b == nil {
 		box := h.box(path)
-		m, err := mboxstore.Open(ctx, box, mboxstore.Options{
-			Inbox: name == "INBOX", State: h.state, User: "chris", Hostname: "example.org", FlushDelay: 20 * time.Millisecond,
+		m, err := mboxstore.Open(ctx, h.logged(box), mboxstore.Options{
+			Inbox: name == "INBOX", State: h.state, User: "chris", Hostname: "example.org",
+			FlushDelay: cmp.Or(h.delay, 20*time.Millisecond),
 		})
 		if err != nil {
 			return nil, nil, err

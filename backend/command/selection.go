@@ -50,6 +50,12 @@ func check(r *request) error {
 	return r.done("")
 }
 
+// logout is answered when flags are durable: imapserver would answer first and close the session then.
+func logout(r *request) error {
+	r.s.Leave(r.ctx)
+	return pass(r)
+}
+
 // expunge is EXPUNGE, which imapserver runs, and UID EXPUNGE (RFC 4315 §2.1).
 func expunge(r *request) error {
 	if !r.cmd.UID {

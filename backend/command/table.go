@@ -22,7 +22,7 @@ func Table(s *session.Session) imapconn.Table {
 		{"ID", always, id},
 		{"NAMESPACE", always, namespace},
 		{"NOOP", always, pass},
-		{"LOGOUT", always, pass},
+		{"LOGOUT", always, logout},
 		{"IDLE", always, idle},
 
 		{"SELECT", always, selectMailbox},

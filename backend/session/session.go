@@ -97,6 +97,15 @@ func (s *Session) Flush(ctx context.Context) error {
 	return s.view.box.Flush(ctx)
 }
 
+// Leave is Flush for a client that goes whatever comes of it (LOGOUT).
+func (s *Session) Leave(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
+	defer cancel()
+	if err := s.Flush(ctx); err != nil {
+		s.log.Warn("mailbox not flushed", "mailbox", s.view.name, "err", err)
+	}
+}
+
 func (s *Session) now() time.Time {
 	if s.cfg.Now == nil {
 		return time.Now()
