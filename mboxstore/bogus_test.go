@@ -87,7 +87,7 @@ func TestFlagsThatWereForgedRightly(t *testing.T) {
 				m.index.records[2].Flags |= FlagOld // as a session does that saw it
 				must(t, m.writePending(t.Context(), sync))
 				if !sync {
-					must(t, m.syncFile())
+					must(t, m.syncWritten(t.Context()))
 				}
 				want := strings.TrimSpace("4: 5: 6:R " + strings.Join(words, " "))
 				if got := w.flags(w.crash(0)); got != want {

@@ -155,7 +155,7 @@ func (f *flusher) run() {
 	defer f.running.Done()
 	ctx, cancel := context.WithTimeout(context.Background(), f.m.o.LookWait)
 	defer cancel()
-	if err := f.sync(); err != nil {
+	if err := f.sync(ctx); err != nil {
 		f.done(err)
 		return
 	}
@@ -195,14 +195,14 @@ func (f *flusher) compact(ctx context.Context) error {
 }
 
 // sync makes durable what has waited for it long enough. One sync is for all that was written by then.
-func (f *flusher) sync() error {
+func (f *flusher) sync(ctx context.Context) error {
 	f.mu.Lock()
 	due := !f.syncDue.IsZero() && !time.Now().Before(f.syncDue)
 	f.mu.Unlock()
 	if !due {
 		return nil
 	}
-	if err := f.m.syncFile(); err != nil {
+	if err := f.m.syncWritten(ctx); err != nil {
 		return err
 	}
 	f.mu.Lock()
@@ -251,6 +251,16 @@ func (f *flusher) done(err error) {
 	}
 	f.since = time.Now()
 	f.wakeAt(time.Now().Add(min(f.m.o.FlushDelay<<min(f.failures, 10), longestRetry)))
+}
+
+// retry asks for a flush after an error, unless that comes anyway, later and later.
+func (f *flusher) retry() {
+	f.mu.Lock()
+	first := f.failures == 0
+	f.mu.Unlock()
+	if first {
+		f.later(soon)
+	}
 }
 
 // wakeForOthers makes the timer fire for what else is due some time. The caller holds mu.

@@ -118,7 +118,7 @@ type Mailbox struct {
 	numbering  atomic.Bool  // UIDs or \Recent that the file does not have yet
 	keeps      bool         // the cache holds flags that the file does not have; guarded by op
 	kept       uint64       // modseq at which flags that wait were kept in the state directory; guarded by op
-	unsynced   bool         // written in place, not yet durable; guarded by op
+	unsure     unsure       // written in place, not yet durable; guarded by op
 	news       news
 	flush      flusher
 }

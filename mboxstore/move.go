@@ -181,7 +181,7 @@ func (m *Mailbox) lookAnew(ctx context.Context) error {
 		err = m.Damaged()
 	}
 	if err == nil {
-		err = m.file.Sync()
+		err = m.synced(m.file.Sync())
 	}
 	m.release(release)
 	return err

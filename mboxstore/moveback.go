@@ -115,7 +115,7 @@ func (m *Mailbox) cutCopies(ctx context.Context, uids []UID) error {
 		m.mu.Lock()
 		err = m.journal.cut(m.file, before.Size, p.end)
 		if err == nil {
-			m.unsynced = false
+			m.unsure.durable()
 			err = m.carriedOut(p)
 		}
 		m.mu.Unlock()
@@ -166,11 +166,14 @@ func (j *journal) cut(f spool.File, oldSize, size int64) error {
 
 // keepLastWithoutSpace makes the last UID durable, in the cache or in the base line. The caller holds op and the locks.
 func (m *Mailbox) keepLastWithoutSpace(p *plan) error {
-	if m.unsynced { // a base line is not to outlive UIDs that it tells of
-		if err := m.file.Datasync(); err != nil {
+	if m.unsure.is { // a base line is not to outlive UIDs that it tells of
+		err := m.writeAgain()
+		if err == nil {
+			err = m.synced(m.file.Datasync())
+		}
+		if err != nil {
 			return err
 		}
-		m.unsynced = false
 	}
 	x := &m.index
 	if x.onFile.UIDValidity == x.base.UIDValidity && x.onFile.LastUID >= x.base.LastUID {
@@ -215,7 +218,7 @@ func (m *Mailbox) raiseBaseLine() error {
 		return m.writeFailedLocked(err, r.header())
 	}
 	if err := m.file.Datasync(); err != nil {
-		m.unsynced = true
+		m.unsure.is = true
 		return m.writeFailedLocked(err, r.header())
 	}
 	x.onFile.LastUID = x.base.LastUID

@@ -42,6 +42,7 @@ func (l *layout) keepsSize() bool {
 
 // writeFailedLocked is writeFailed for a caller that holds mu.
 func (m *Mailbox) writeFailedLocked(err error, from int64) error {
+	m.distrust()
 	m.stamp = spool.Stamp{} // whatever is there now has to be read again
 	if !errors.Is(err, ErrPending) {
 		return err
@@ -58,6 +59,7 @@ func (m *Mailbox) writeFailedLocked(err error, from int64) error {
 // unfinishedStill notes that a replay failed for now. A change that an earlier process began may be anywhere, and so may
 // the messages be after others have written more than mail behind the last one. The caller holds mu.
 func (m *Mailbox) unfinishedStill(err error) error {
+	m.distrust()
 	if !m.unfinished.is || !m.visibleStand() {
 		m.unfinished = unfinished{is: true}
 	}

@@ -63,6 +63,9 @@ func (m *Mailbox) writeAll(ctx context.Context, sync bool) error {
 	for more := true; more && err == nil; {
 		more = false
 		err = m.locked(ctx, func() error {
+			if err := m.writeAgain(); err != nil {
+				return err
+			}
 			p, err := m.plan(nil)
 			if err != nil {
 				return err
@@ -74,7 +77,7 @@ func (m *Mailbox) writeAll(ctx context.Context, sync bool) error {
 	if refused(err) {
 		err = errors.Join(err, m.locked(ctx, func() error { return m.writeFitting(sync, false) }))
 	}
-	if err != nil || m.unsynced {
+	if err != nil || m.unsure.is {
 		m.waiting.Store(true)
 	}
 	if err != nil {
@@ -89,11 +92,10 @@ func (m *Mailbox) writeAll(ctx context.Context, sync bool) error {
 
 // letGo makes the cache let go of flags that the file has now; durably, so the file must have them durably before.
 func (m *Mailbox) letGo() error {
-	if m.unsynced && m.file != nil {
-		if err := m.file.Datasync(); err != nil {
+	if m.unsure.is && m.file != nil {
+		if err := m.synced(m.file.Datasync()); err != nil {
 			return err
 		}
-		m.unsynced = false
 	}
 	m.keeps = false
 	err := m.saveCache(true)
@@ -104,18 +106,18 @@ func (m *Mailbox) letGo() error {
 	return err
 }
 
-// syncFile makes durable what was written in place. It needs no lock: nobody else's bytes depend on it.
-func (m *Mailbox) syncFile() error {
+// syncWritten makes durable what was written in place. It needs no lock, unless that has to be written again: nobody
+// else's bytes depend on it.
+func (m *Mailbox) syncWritten(ctx context.Context) error {
 	m.op.Lock()
 	defer m.op.Unlock()
-	if m.closed || m.file == nil || !m.unsynced {
+	switch {
+	case m.closed || m.file == nil || !m.unsure.is:
 		return nil
+	case m.unsure.lost:
+		return m.writeAll(ctx, true)
 	}
-	if err := m.file.Datasync(); err != nil {
-		return err
-	}
-	m.unsynced = false
-	return nil
+	return m.synced(m.file.Datasync())
 }
 
 // locked runs f under the file's exclusive locks, on an index that is up to date. The caller holds op.
@@ -199,10 +201,10 @@ func (m *Mailbox) carryOut(p *plan, sync bool) error {
 		return err
 	}
 	if !p.empty() {
-		m.unsynced = true
+		sync = m.noteUnsure(p) || sync
 		m.markAhead(m.index.base.LastUID, p.end) // edits in place may bring UIDs, too
 	}
-	if !p.empty() && !sync {
+	if m.unsure.is && !sync {
 		m.flush.syncLater()
 	}
 	m.mu.Lock()
@@ -226,18 +228,20 @@ func (m *Mailbox) writePlan(p *plan, sync bool) error {
 		if err := m.journal.rewrite(m.file, p.layout); err != nil {
 			return err
 		}
-		m.unsynced = len(p.edits) > 0
+		if len(p.edits) == 0 {
+			m.unsure.durable()
+		}
 	}
 	if len(p.edits) > 0 {
 		if err := m.journal.patch(m.file, p.edits); err != nil {
 			return err
 		}
 	}
-	if sync && m.unsynced {
+	if sync && m.unsure.is {
 		if err := m.file.Datasync(); err != nil {
 			return err
 		}
-		m.unsynced = false
+		m.unsure.durable()
 	}
 	return nil
 }

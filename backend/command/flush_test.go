@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"spoold/mboxstore"
 	"spoold/spool"
 )
@@ -16,7 +18,9 @@ import (
 type diskLog struct {
 	mu       sync.Mutex
 	syncs    int
-	unsynced bool // written since the last sync
+	writes   int
+	unsynced bool  // written since the last sync
+	fail     error // of the next sync
 }
 
 const slowSync = 100 * time.Millisecond
@@ -25,6 +29,7 @@ func (d *diskLog) wrote() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.unsynced = true
+	d.writes++
 }
 
 func (d *diskLog) sync(do func() error) error {
@@ -32,6 +37,9 @@ func (d *diskLog) sync(do func() error) error {
 	err := do()
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.fail != nil {
+		err, d.fail = d.fail, nil
+	}
 	d.syncs++
 	d.unsynced = d.unsynced && err != nil
 	return err
@@ -140,6 +148,32 @@ func TestFlagsAreDurableWhenToldSo(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestCheckTellsOfFailedSync: a client that asks is told that its flags are not on the disk. The next CHECK writes them
+// again, though the file has them, since a sync that fails loses what it was for.
+func TestCheckTellsOfFailedSync(t *testing.T) {
+	h := newHost(t, sixMessages())
+	h.delay, h.disk = time.Hour, &diskLog{}
+	c := h.connect()
+	c.ok("SELECT INBOX")
+	c.ok("CHECK")
+	c.ok(`STORE 2 +FLAGS (\Flagged)`)
+	h.disk.mu.Lock()
+	h.disk.fail = unix.EIO
+	h.disk.mu.Unlock()
+	c.run("CHECK", "NO [SERVERBUG]")
+	c.run("FETCH 2 FLAGS", `* 2 FETCH (FLAGS (\Seen \Flagged))`, "OK")
+	h.disk.mu.Lock()
+	h.disk.unsynced = false // only what is written from here on counts
+	before := h.disk.writes
+	h.disk.mu.Unlock()
+	c.ok("CHECK")
+	h.disk.mu.Lock()
+	defer h.disk.mu.Unlock()
+	if h.disk.writes == before || h.disk.unsynced {
+		t.Errorf("%d writes, unsynced %v", h.disk.writes-before, h.disk.unsynced)
 	}
 }
 
