@@ -174,6 +174,12 @@ func TestMoveRefusedLeavesNothing(t *testing.T) {
 		{"source locked", func(p *pair) { locked(p.box) }, spool.ErrLocked},
 		{"source in use", func(p *pair) { p.box.held = true }, ErrInUse},
 		{"source read-only", func(p *pair) { p.src.o.ReadOnly = true }, ErrReadOnly},
+		{"source becomes read-only", func(p *pair) {
+			p.box.fail = func() error {
+				p.src.o.ReadOnly = true
+				return nil
+			}
+		}, ErrReadOnly},
 		{"target read-only", func(p *pair) { p.dst.o.ReadOnly = true }, ErrReadOnly},
 		{"no state directory", func(p *pair) { p.src.o.State = nil }, ErrNoJournal},
 		{"no space", func(p *pair) { p.disk.Space(0) }, errors.ErrUnsupported},
