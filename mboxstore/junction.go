@@ -319,11 +319,14 @@ func (r *repairer) unmix(s *scanned) error {
 	}
 	x := mixer{f: r.m.file, records: s.records, plain: map[int64][]byte{}, cuts: r.cuts, known: recall(r.m.index.records)}
 	written, _, err := p.progress()
-	if err == nil && written { // what stands before a mark is whole
-		err = x.settleMarks(p.id)
-	}
 	if err == nil {
 		r.joined, err = x.settleJoined(&p.layout, runs)
+	}
+	if err == nil {
+		err = x.settleDead(p)
+	}
+	if err == nil && written { // what stands before a mark is whole
+		err = x.settleMarks(p.id)
 	}
 	if err == nil {
 		err = x.settle(&p.layout, runs)
