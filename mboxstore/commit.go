@@ -34,6 +34,11 @@ import (
 // without gap 1 less. An error in steps 3 to 5
 // leaves the plan in force: ErrPending, nothing else may be written, replay (replay.go) finishes it.
 //
+// None of the five can be joined with another, even when there is no window: the name may not be durable before the plan
+// is, marks may not be there before the name is, nor T before the marks (T without marks says that the file was cut), nor
+// may the file be cut before T is. Of the three of an extension the first keeps other sizes than old and ext from being
+// found after a crash, the second keeps space from running out once X is there, and the third is X.
+//
 // Why there is no third state. Let p be the plan in force after a crash, its file as it was when last synced, plus any
 // part of what was written since.
 //
@@ -184,12 +189,15 @@ func extendedSize(oldSize, newSize int64) int64 {
 
 // enact writes the plan's file and puts it in force.
 func (j *journal) enact(f spool.File, p *planFile) error {
-	body := p.encode()
-	if len(body) > maxRecord {
-		return fmt.Errorf("plan of %d bytes: %w", len(body), ErrTooLarge)
+	body := &bodySummer{sum: p.id.bodySum(nil)}
+	err := p.encode(body)
+	switch {
+	case err != nil:
+		return err
+	case body.n > maxRecord:
+		return fmt.Errorf("plan of %d bytes: %w", body.n, ErrTooLarge)
 	}
-	p.base = wholeSectors(headSize + int64(len(body)))
-	var err error
+	p.base = wholeSectors(headSize + body.n)
 	p.f, err = j.dir.Open(p.name.String(), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err

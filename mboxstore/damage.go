@@ -15,10 +15,14 @@ func (e *damage) Is(target error) bool { return target == ErrDamaged }
 
 // firstSource is the first offset that w copies from; where it goes, when it copies nothing.
 func (w *redoWindow) firstSource() int64 {
-	for _, c := range w.chunks {
+	first := int64(-1)
+	for c := range w.chunks() {
 		if c.lit == nil {
 			return c.src
 		}
+		if first < 0 {
+			first = c.dst
+		}
 	}
-	return w.chunks[0].dst
+	return first
 }

@@ -13,6 +13,19 @@ type emitter struct {
 	dead  int64 // bytes that are left to it so far
 	holes int   // in so many ranges
 	lift  *lift // not nil: bytes are taken out of their place (displaced.go)
+	kept  []byte
+}
+
+const keepBlock = 64 << 10
+
+// keep returns a copy of b that takes no more memory than b is long: there may be very many.
+func (e *emitter) keep(b []byte) []byte {
+	if cap(e.kept)-len(e.kept) < len(b) {
+		e.kept = make([]byte, 0, max(keepBlock, len(b)))
+	}
+	at := len(e.kept)
+	e.kept = append(e.kept, b...)
+	return e.kept[at:len(e.kept):len(e.kept)]
 }
 
 func (e *emitter) at() int64 { return e.dst }
@@ -73,7 +86,7 @@ func (e *emitter) literal(b []byte) {
 		e.addLifted(b)
 		return
 	}
-	e.segs = append(e.segs, segment{n: int64(len(b)), lit: b})
+	e.segs = append(e.segs, literal(e.keep(b)))
 }
 
 // replace puts b in the place of old, which stands at from; the bytes before it must have been copied.
@@ -94,7 +107,7 @@ func (e *emitter) edit(from int64, old, b []byte) {
 		j--
 	}
 	if i < j {
-		e.edits = append(e.edits, edit{off: e.dst + int64(i), old: bytes.Clone(old[i:j]), new: b[i:j]})
+		e.edits = append(e.edits, edit{off: e.dst + int64(i), old: e.keep(old[i:j]), new: e.keep(b[i:j])})
 	}
 	e.copy(from, from+int64(len(b)))
 }

@@ -1,7 +1,6 @@
 package mboxstore
 
 import (
-	"cmp"
 	"errors"
 	"slices"
 )
@@ -61,6 +60,9 @@ func (l *layout) dead() []extent {
 
 // withoutDead is a layout that moves what follows a dead range instead of taking the range out.
 func (l layout) withoutDead() layout {
+	if !slices.ContainsFunc(l.segs, func(s segment) bool { return s.dead }) {
+		return l
+	}
 	l.segs = slices.DeleteFunc(slices.Clone(l.segs), func(s segment) bool { return s.dead })
 	return l
 }
@@ -98,6 +100,9 @@ func (l *layout) check() error {
 
 // simplify merges neighbours and leaves out, at the front, what does not move.
 func (l *layout) simplify() {
+	if l.simple() {
+		return
+	}
 	var segs []segment
 	for _, s := range l.segs {
 		switch {
@@ -111,125 +116,36 @@ func (l *layout) simplify() {
 	l.segs = segs
 }
 
+// simple reports whether there is nothing to simplify, as in nearly all that a planner makes.
+func (l *layout) simple() bool {
+	for i, s := range l.segs {
+		switch {
+		case s.size() == 0, i == 0 && s.precedes(l.start+s.n):
+			return false
+		case i > 0 && l.segs[i-1].joins(s):
+			return false
+		}
+	}
+	return true
+}
+
+// joins reports whether next and s are one piece together.
+func (s *segment) joins(next segment) bool {
+	return s.lit != nil && next.lit != nil || next.lit == nil && !next.dead && s.precedes(next.src)
+}
+
 // join adds next to s when they are one piece together.
 func (s *segment) join(next segment) bool {
 	switch {
-	case s.lit != nil && next.lit != nil:
+	case !s.joins(next):
+		return false
+	case next.lit != nil:
 		*s = literal(slices.Concat(s.lit, next.lit))
-		return true
-	case next.lit == nil && !next.dead && s.precedes(next.src):
+	default:
 		s.n += next.n
-		return true
 	}
-	return false
+	return true
 }
 
 // precedes reports whether s is a copy that ends where the old byte at src begins.
 func (s *segment) precedes(src int64) bool { return s.lit == nil && !s.dead && s.src+s.n == src }
-
-// chunk is a segment that has to be written, and where.
-type chunk struct {
-	dst int64
-	segment
-}
-
-// chunks returns what has to be written, in an order in which no byte is overwritten before it was read: first what
-// moves left, from the front on; then what moves right, from the end on. The proof, for single bytes: one that moves
-// left lands on sources before its own only, and those of bytes that move right or stay lie behind the place where
-// they land, so behind it; one that moves right lands on sources after its own only, of which those that moved left
-// are done and those that stay are not reached. A literal has no source; it may come once all sources under it are
-// read. Between bytes that move left that is so at its place in the order, since what follows it lies further right.
-// Before a copy that moves right it comes after that copy.
-func (l *layout) chunks() (left, right []chunk) {
-	dst, rightward := l.newSize(), false
-	for _, s := range slices.Backward(l.segs) {
-		dst -= s.size()
-		if s.lit == nil && !s.dead {
-			rightward = dst > s.src
-		}
-		switch c := (chunk{dst, s}); {
-		case s.size() == 0, s.dead, s.lit == nil && s.src == dst:
-		case rightward:
-			right = append(right, c)
-		default:
-			left = append(left, c)
-		}
-	}
-	slices.Reverse(left)
-	return left, right
-}
-
-// redoWindow is what is written between two syncs: chunks by ascending target, which do not overlap.
-type redoWindow struct {
-	chunks []chunk
-	n      int64
-}
-
-// extent is a range of the file.
-type extent struct{ off, n int64 }
-
-// extents are the ranges that w writes.
-func (w *redoWindow) extents() []extent {
-	var es []extent
-	for _, c := range w.chunks {
-		if n := len(es); n > 0 && es[n-1].off+es[n-1].n == c.dst {
-			es[n-1].n += c.size()
-		} else {
-			es = append(es, extent{c.dst, c.size()})
-		}
-	}
-	return es
-}
-
-// maxChunks bounds the memory that one window's description takes.
-const maxChunks = 1 << 16
-
-// windows cuts the work into windows of at most limit bytes. No window overwrites a source of a later one.
-func (l *layout) windows(limit int64) []redoWindow {
-	left, right := l.chunks()
-	c := windowCutter{limit: limit}
-	for _, ch := range left {
-		for ch.size() > 0 {
-			head, rest := ch.cut(min(c.room(), ch.size()))
-			c.add(chunk{ch.dst, head})
-			ch = chunk{ch.dst + head.size(), rest}
-		}
-	}
-	for _, ch := range right {
-		for ch.size() > 0 {
-			rest, tail := ch.cut(max(0, ch.size()-c.room()))
-			c.add(chunk{ch.dst + rest.size(), tail})
-			ch = chunk{ch.dst, rest}
-		}
-	}
-	c.flush()
-	return c.done
-}
-
-type windowCutter struct {
-	limit int64
-	cur   redoWindow
-	done  []redoWindow
-}
-
-// room is what the current window can take, never nothing.
-func (c *windowCutter) room() int64 {
-	if c.cur.n == c.limit || len(c.cur.chunks) == maxChunks {
-		c.flush()
-	}
-	return c.limit - c.cur.n
-}
-
-func (c *windowCutter) add(ch chunk) {
-	c.cur.chunks = append(c.cur.chunks, ch)
-	c.cur.n += ch.size()
-}
-
-func (c *windowCutter) flush() {
-	if c.cur.n == 0 {
-		return
-	}
-	slices.SortFunc(c.cur.chunks, func(a, b chunk) int { return cmp.Compare(a.dst, b.dst) })
-	c.done = append(c.done, c.cur)
-	c.cur = redoWindow{}
-}

@@ -30,10 +30,11 @@ const spareFirst = 240
 
 // plan is a change of the file and the index that is true after it.
 type plan struct {
-	edits   []edit   // in place, at offsets of the new file
-	layout  *layout  // nil: nothing moves
-	records []record // all of them; or, when inPlace, only those that changed
-	inPlace bool
+	edits   []edit  // in place, at offsets of the new file
+	layout  *layout // nil: nothing moves
+	shifts  []shift // where the messages that stay come to stand (relocate.go)
+	changes []headerChange
+	inPlace bool  // no message moves
 	partial bool  // messages behind limit still have something pending
 	gone    []UID // ascending
 	pseudo  *record
@@ -88,6 +89,7 @@ type planner struct {
 	ahead   int     // no message from the present one up to here goes
 	places  []int64 // of all messages, ascending, when some are displaced
 	lifted  lift
+	placed  bool // a message that stays
 	out     emitter
 	p       plan
 	buf     []byte
@@ -96,6 +98,12 @@ type planner struct {
 // makePlan plans to write what is pending in the first so many headers, without the messages that are to go.
 func (w *planner) makePlan(headers int) (*plan, error) {
 	x, gone := w.x, w.gone
+	if len(gone) == 0 && x.displaced == 0 && !x.wide && !w.squeeze {
+		if fits, err := w.planInPlace(min(headers, maxInPlace)); err != nil || fits {
+			return &w.p, err
+		}
+		w.p, w.out = plan{}, emitter{}
+	}
 	w.setLimit(headers)
 	if w.p.partial && len(gone) > 0 {
 		return nil, errPartial
@@ -104,13 +112,6 @@ func (w *planner) makePlan(headers int) (*plan, error) {
 		w.unit = 0
 	}
 	w.sortPlaces()
-	if len(gone) == 0 && x.displaced == 0 && !x.wide && !w.squeeze {
-		if fits, err := w.planInPlace(); err != nil || fits {
-			return &w.p, err
-		}
-		w.p.records, w.p.inPlace, w.out = nil, false, emitter{}
-	}
-	w.p.records = make([]record, 0, len(x.records)-len(gone))
 	if err := w.planPseudo(needsPseudo(x.records, gone)); err != nil {
 		return nil, err
 	}
@@ -134,7 +135,10 @@ func (w *planner) makePlan(headers int) (*plan, error) {
 
 // maxHeaders bounds, for one plan, its memory and its record in the journal: a large mailbox that was never opened gets
 // its status headers in several plans.
-const maxHeaders = 150_000
+const (
+	maxHeaders = 135_000 // some 450 octets of memory each, so 60 MiB
+	maxInPlace = 50_000 // when nothing moves, more plans cost nothing
+)
 
 // errPartial: so much is pending that it has to be written before anything can be removed.
 var errPartial = errors.New("too much is pending for one plan")
@@ -241,7 +245,7 @@ func replaceBaseLine(header []byte, b Base) []byte {
 // planMessage writes one message that stays.
 func (w *planner) planMessage(i int, r record) error {
 	old := r
-	carries := w.p.pseudo == nil && len(w.p.records) == 0
+	carries := w.carries()
 	stale := carries && (i > 0 || w.baseStale()) || w.changesPlace(&old, carries)
 	var err error
 	w.lift(&r)
@@ -256,12 +260,13 @@ func (w *planner) planMessage(i int, r record) error {
 		return err
 	}
 	w.placeText(&old, &r, i+1)
-	if err := w.endLift(&old); err != nil {
-		return err
-	}
-	w.p.records = append(w.p.records, r)
-	return nil
+	w.placed = true
+	w.p.relocated(i, &old, &r)
+	return w.endLift(&old)
 }
+
+// carries reports whether the next message that is planned carries the base line.
+func (w *planner) carries() bool { return w.p.pseudo == nil && !w.placed }
 
 // place writes the separator and, by header, the header of r, and moves r to where it comes to stand. The offsets
 // that header sees are the old ones.

@@ -103,7 +103,7 @@ func (s *source) at(off, n int64) ([]byte, error) {
 // content gives the new bytes of w in pieces.
 func (w *redoWindow) content(box io.ReaderAt, piece int64, f func([]byte) error) error {
 	src := source{r: box, piece: piece}
-	for _, c := range w.chunks {
+	for c := range w.chunks() {
 		for rest := c.segment; rest.size() > 0; {
 			var head segment
 			head, rest = rest.cut(min(piece, rest.size()))
@@ -272,10 +272,20 @@ func (p *planFile) marked(kind recordKind) (bool, error) {
 
 // fill writes all that a new plan's file begins with: the plan, empty marks, the first two windows. Slots that are
 // used again are filled up, so that space cannot run out later.
-func (p *planFile) fill(box io.ReaderAt, body []byte) error {
-	b := appendRecord(nil, recPlan, p.id, p.gen, body)
-	b = append(b, make([]byte, p.slotAt(0)-int64(len(b)))...)
-	if _, err := p.f.WriteAt(b, 0); err != nil {
+func (p *planFile) fill(box io.ReaderAt, body *bodySummer) error {
+	h := recordHead{kind: recPlan, id: p.id, seq: p.gen, length: body.n, sum: body.sum}
+	out := bufio.NewWriterSize(io.NewOffsetWriter(p.f, 0), int(p.piece()))
+	_, err := out.Write(h.encode())
+	if err == nil {
+		err = p.encode(out)
+	}
+	if err == nil {
+		_, err = out.Write(make([]byte, p.slotAt(0)-headSize-body.n))
+	}
+	if err == nil {
+		err = out.Flush()
+	}
+	if err != nil {
 		return err
 	}
 	for i := range min(2, len(p.windows)) {
@@ -370,14 +380,7 @@ func readRecord(f io.ReaderAt, off int64) (h recordHead, body []byte, err error)
 
 // cutWindows finds the windows of a plan that was read, and whether they are those of whoever wrote it.
 func (p *planFile) cutWindows(body int64) error {
-	var moved int64
-	left, right := p.layout.chunks()
-	for _, chunks := range [][]chunk{left, right} {
-		for _, c := range chunks {
-			moved += c.size()
-		}
-	}
-	if moved/p.window > int64(len(p.sums)) {
+	if p.layout.written()/p.window > int64(len(p.sums)) {
 		return ErrJournal
 	}
 	p.base = wholeSectors(headSize + body)

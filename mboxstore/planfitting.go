@@ -21,13 +21,13 @@ func planFitting(x *index, file io.ReaderAt, crossing bool) (*plan, error) {
 		if !r.flagsPending() || r.onFile.uid != r.UID || !x.named(r.Keywords) {
 			continue
 		}
-		edits, records := len(w.out.edits), len(w.p.records)
+		edits, changes := len(w.out.edits), len(w.p.changes)
 		carries := i == 0 && x.pseudo == nil && x.onFile.UIDValidity != 0 // others may have taken the base line away
-		if _, err := w.editHeader(*r, carries); err != nil {
+		if _, err := w.editHeader(i, carries); err != nil {
 			return nil, err
 		}
 		if !crossing && slices.ContainsFunc(w.out.edits[edits:], edit.crosses) {
-			w.out.edits, w.p.records = w.out.edits[:edits], w.p.records[:records]
+			w.out.edits, w.p.changes = w.out.edits[:edits], w.p.changes[:changes]
 		}
 	}
 	w.p.edits = w.out.edits

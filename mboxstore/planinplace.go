@@ -2,13 +2,13 @@ package mboxstore
 
 import "fmt"
 
-// planInPlace plans the usual case without a walk over the whole mailbox: every message with something pending has
-// room for it. It reports whether that is so.
-func (w *planner) planInPlace() (bool, error) {
+// planInPlace plans the usual case without a walk over the whole mailbox: every message with something pending, of the
+// first so many, has room for it. It reports whether that is so.
+func (w *planner) planInPlace(headers int) (bool, error) {
+	w.setLimit(headers)
 	w.p.inPlace, w.p.pseudo = true, w.x.pseudo
 	if w.x.pseudo != nil && w.baseStale() {
 		if fits, err := w.editPseudo(); err != nil || !fits {
-			w.p.inPlace = false
 			return false, err
 		}
 	}
@@ -18,8 +18,7 @@ func (w *planner) planInPlace() (bool, error) {
 		if !r.pending() && !(carries && w.baseStale()) {
 			continue
 		}
-		if fits, err := w.editHeader(*r, carries); err != nil || !fits {
-			w.p.inPlace = false
+		if fits, err := w.editHeader(i, carries); err != nil || !fits {
 			return false, err
 		}
 	}
@@ -44,8 +43,9 @@ func (w *planner) editPseudo() (fits bool, err error) {
 	return true, nil
 }
 
-// editHeader replaces status headers that have room.
-func (w *planner) editHeader(r record, carries bool) (fits bool, err error) {
+// editHeader replaces status headers of message i that have room.
+func (w *planner) editHeader(i int, carries bool) (fits bool, err error) {
+	r := w.x.records[i]
 	if r.intLen == 0 && !r.split {
 		return false, nil
 	}
@@ -60,6 +60,6 @@ func (w *planner) editHeader(r record, carries bool) (fits bool, err error) {
 	w.out.dst = r.header() + n.at
 	w.out.replace(w.out.dst, h[n.at:n.at+n.old], n.with)
 	r.rewritten(n)
-	w.p.records = append(w.p.records, r)
+	w.p.relocated(i, &w.x.records[i], &r)
 	return true, nil
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"hash/crc64"
+	"io"
 
 	"spoold/spool"
 )
@@ -150,7 +151,8 @@ func appendInt(b []byte, v int64) []byte { return binary.LittleEndian.AppendUint
 
 func appendBytes(b []byte, v []byte) []byte { return append(appendInt(b, int64(len(v))), v...) }
 
-func (p *rewritePlan) encode() []byte {
+// encode writes the body of a plan record, which is too large to be in memory in one piece.
+func (p *rewritePlan) encode(out io.Writer) error {
 	b := appendBytes(p.box.encode(nil), []byte(p.path))
 	for _, v := range []int64{p.layout.oldSize, p.layout.start, p.extSize, p.window, p.slot} {
 		b = appendInt(b, v)
@@ -169,8 +171,28 @@ func (p *rewritePlan) encode() []byte {
 		default:
 			b = appendInt(appendInt(b, s.src), s.n)
 		}
+		if len(b) < readAhead {
+			continue
+		}
+		if _, err := out.Write(b); err != nil {
+			return err
+		}
+		b = b[:0]
 	}
-	return b
+	_, err := out.Write(b)
+	return err
+}
+
+// bodySummer finds length and checksum of a body that is written to it.
+type bodySummer struct {
+	n   int64
+	sum uint64
+}
+
+func (s *bodySummer) Write(b []byte) (int, error) {
+	s.n += int64(len(b))
+	s.sum = crc64.Update(s.sum, crc64Table, b)
+	return len(b), nil
 }
 
 // recordReader takes numbers and bytes from the front of a body. After an error all it gives is zero.

@@ -12,14 +12,14 @@ func (w *planner) planRepaired(i int, cuts map[int64]cutRange) error {
 	if !cut {
 		return w.planMessage(i, r)
 	}
-	old, carries := r, w.p.pseudo == nil && len(w.p.records) == 0
+	old, carries := r, w.carries()
+	w.placed = true
 	if c.with != nil {
 		var base *Base
 		if carries {
 			base = &w.base
 		}
 		w.out.literal(c.with.stored(r.UID, base))
-		w.p.records = append(w.p.records, r)
 		return nil
 	}
 	var err error
@@ -37,6 +37,5 @@ func (w *planner) planRepaired(i int, cuts map[int64]cutRange) error {
 		w.out.copy(old.end, old.end+w.closing(&old, w.nextOff(i+1)))
 		err = w.endLift(&old)
 	}
-	w.p.records = append(w.p.records, r)
 	return errors.Join(err, w.lifted.err)
 }

@@ -250,11 +250,7 @@ func (m *Mailbox) writePlan(p *plan, sync bool) error {
 func (m *Mailbox) carriedOut(p *plan) error {
 	x := &m.index
 	x.wide = x.wide && p.inPlace
-	if p.inPlace {
-		x.update(p.records)
-	} else {
-		x.setPlaces(p.records)
-	}
+	x.relocate(p)
 	if len(p.gone) > 0 {
 		x.bump(expunged, p.gone...)
 	}
@@ -268,8 +264,8 @@ func (m *Mailbox) carriedOut(p *plan) error {
 	}
 	// How the file ends now decides what the next append has to write first.
 	last := p.pseudo
-	if n := len(p.records); n > 0 {
-		last = &p.records[n-1]
+	if n := len(x.records); n > 0 {
+		last = &x.records[n-1]
 	}
 	s, err := m.scan(last.off, p.end)
 	if err != nil {
@@ -277,28 +273,6 @@ func (m *Mailbox) carriedOut(p *plan) error {
 	}
 	x.setEnd(s)
 	return nil
-}
-
-// setPlaces takes over where the messages are now and what the file says of them. What clients were told of them in
-// the meantime stays: sessions may store flags while a plan is made.
-func (x *index) setPlaces(records []record) {
-	at := 0
-	for i := range records {
-		for x.records[at].UID != records[i].UID {
-			at++
-		}
-		records[i].Message = x.records[at].Message
-	}
-	x.setRecords(records)
-}
-
-// update takes over some records that stay where they are.
-func (x *index) update(records []record) {
-	for i := range records {
-		at, _ := x.find(records[i].UID)
-		records[i].Message = x.records[at].Message
-		x.records[at] = records[i]
-	}
 }
 
 // afterWrite sets the file's times as other readers expect them and remembers its stamp.
