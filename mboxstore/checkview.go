@@ -174,8 +174,8 @@ func (p *planFile) piecesToWrite(f io.ReaderAt) (pieces []viewPiece, err error) 
 		}
 		from = i + 1
 	}
-	for _, w := range p.windows[from:] {
-		for _, c := range w.chunks {
+	for i := range p.windows[from:] {
+		for c := range p.windows[from+i].chunks() {
 			if c.lit != nil {
 				pieces = append(pieces, viewPiece{c.dst, c.size(), bytes.NewReader(c.lit), 0})
 			} else {

@@ -30,9 +30,8 @@ func (m *Mailbox) noteUnsure(p *plan) (many bool) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	if p.inPlace {
-		for i := range p.records {
-			at, _ := m.index.find(p.records[i].UID)
-			u.note(&m.index.records[at])
+		for i := range p.changes {
+			u.note(&m.index.records[p.changes[i].at])
 		}
 		return u.all
 	}

@@ -7,7 +7,7 @@ import "slices"
 // change.
 func (a *adoption) merge(r, old *record) bool {
 	r.since, r.ModSeq = old.since, old.ModSeq
-	r.bogus = old.bogus && old.saysAs(r) // else it has been overwritten, perhaps by us before a crash
+	r.bogus = old.bogus && old.onFile.saysAs(&r.onFile) // else it has been overwritten, perhaps by us before a crash
 	was, is := old.believed(), r.believed()
 	ours, theirs := old.Flags^was.flags, is.flags^was.flags
 	r.Flags = old.Flags ^ theirs&^ours
@@ -19,24 +19,16 @@ func (a *adoption) merge(r, old *record) bool {
 	return (r.Flags^old.Flags)&^FlagOld != 0 || !slices.Equal(r.Keywords, old.Keywords)
 }
 
-// saysAs reports whether the file says the same of two records.
-func (r *record) saysAs(o *record) bool {
-	return r.onFile.flags == o.onFile.flags && r.onFile.uid == o.onFile.uid
-}
+// saysAs reports whether two headers say the same.
+func (s *fileState) saysAs(o *fileState) bool { return s.flags == o.flags && s.uid == o.uid }
 
 // lookalike reports whether p makes the file say of a message, in our name, what its sender made it say before. Only the
 // cache can tell then that it is believed now.
 func (x *index) lookalike(p *plan) bool {
-	at := 0
-	for i := range p.records {
-		for x.records[at].UID != p.records[i].UID {
-			at++
-		}
-		if old := &x.records[at]; old.bogus && !p.records[i].bogus && old.saysAs(&p.records[i]) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(p.changes, func(c headerChange) bool {
+		old := &x.records[c.at]
+		return old.bogus && !c.bogus && old.onFile.saysAs(&c.onFile)
+	})
 }
 
 // mergeKeywords is theirs with what we have added to before or taken from it to get ours.

@@ -148,7 +148,7 @@ func (m *Mailbox) planCut(uids []UID, size int64) (*plan, error) {
 	at := x.records[stay].off
 	return &plan{
 		layout: &layout{oldSize: size, start: at}, end: at, pseudo: x.pseudo, base: x.onFile,
-		records: slices.Clone(x.records[:stay]), gone: slices.Clone(x.uids[stay:]),
+		gone: slices.Clone(x.uids[stay:]),
 	}, nil
 }
 

@@ -21,6 +21,7 @@ type headerChange struct {
 	split   bool
 	blank   bool
 	bogus   bool
+	stray   bool
 	onFile  fileState
 }
 
@@ -41,7 +42,7 @@ func (p *plan) relocated(i int, old, r *record) {
 func changeOf(i int, r *record) headerChange {
 	return headerChange{
 		at: int32(i), fromLen: r.fromLen, hdrLen: r.hdrLen, intOff: r.intOff, intLen: r.intLen,
-		split: r.split, blank: r.blank, bogus: r.bogus, onFile: r.onFile,
+		split: r.split, blank: r.blank, bogus: r.bogus, stray: r.stray, onFile: r.onFile,
 	}
 }
 
@@ -49,7 +50,7 @@ func (c headerChange) same(d headerChange) bool {
 	words := slices.Equal(c.onFile.keywords, d.onFile.keywords)
 	c.onFile.keywords, d.onFile.keywords = nil, nil
 	return words && c.fromLen == d.fromLen && c.hdrLen == d.hdrLen && c.intOff == d.intOff && c.intLen == d.intLen &&
-		c.split == d.split && c.blank == d.blank && c.bogus == d.bogus &&
+		c.split == d.split && c.blank == d.blank && c.bogus == d.bogus && c.stray == d.stray &&
 		c.onFile.flags == d.onFile.flags && c.onFile.uid == d.onFile.uid
 }
 
@@ -57,7 +58,7 @@ func (c headerChange) same(d headerChange) bool {
 func (r *record) change(c *headerChange) {
 	text := r.end - r.body()
 	r.fromLen, r.hdrLen, r.intOff, r.intLen = c.fromLen, c.hdrLen, c.intOff, c.intLen
-	r.split, r.blank, r.bogus, r.onFile = c.split, c.blank, c.bogus, c.onFile
+	r.split, r.blank, r.bogus, r.stray, r.onFile = c.split, c.blank, c.bogus, c.stray, c.onFile
 	r.end = r.body() + text
 }
 
