@@ -118,7 +118,7 @@ func (w *crashWorld) check(c *crashCase, crashed bool) error {
 		}
 	}
 	if w.edited != "" {
-		return w.checkEdited(c, got)
+		return w.checkEdited(c, got, crashed)
 	}
 	for i, path := range []string{crashA, crashB} {
 		var err error
@@ -148,8 +148,8 @@ func (w *crashWorld) takeForeign(path string, lines []string) ([]string, error) 
 // checkEdited: what another program has rewritten, and we did not refuse, holds every message that was acknowledged,
 // once and with its UID, but for the one that was removed. What was never acknowledged may be torn, and a copy of a
 // message may have another UID than it was to have: without base line above it, and without cache, the UIDs of what is
-// new are those of its order, in which a message is missing now.
-func (w *crashWorld) checkEdited(c *crashCase, got [2][]string) error {
+// new are those of its order, in which a message is missing now. Then what was to be moved is kept in both places.
+func (w *crashWorld) checkEdited(c *crashCase, got [2][]string, crashed bool) error {
 	have := uidsOf(got[0], got[1])
 	old, changed := uidsOf(c.oldA, c.oldB), uidsOf(c.newA, c.newB)
 	differs := func(want map[string][]string) string {
@@ -158,6 +158,9 @@ func (w *crashWorld) checkEdited(c *crashCase, got [2][]string) error {
 				continue
 			}
 			grown := len(c.newA) > len(c.oldA) && len(have[s]) >= len(old[s]) && len(have[s]) <= len(changed[s])
+			if w.removed != "" && crashed && len(have[s]) > len(want[s]) {
+				have[s] = slices.DeleteFunc(have[s], func(uid string) bool { return w.isCopy(c, s, uid) })
+			}
 			if len(have[s]) != len(want[s]) && !grown {
 				return fmt.Sprintf("%s is there %d times, not %d", s, len(have[s]), len(want[s]))
 			}
