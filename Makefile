@@ -16,7 +16,7 @@ DEADCODE    = golang.org/x/tools/cmd/deadcode@v0.52.0
 PEERS = uw-mailutils:/usr/bin/mailutil dovecot-imapd:/usr/lib/dovecot/imap mutt:/usr/bin/mutt \
 	isync:/usr/bin/mbsync procmail:/usr/bin/procmail curl:/usr/bin/curl \
 	liblockfile-bin:/usr/bin/dotlockfile python3:/usr/bin/python3 exim4-daemon-light:/usr/sbin/exim4 \
-	e2fsprogs:/usr/sbin/mkfs.ext4 xfsprogs:/usr/sbin/mkfs.xfs
+	e2fsprogs:/usr/sbin/mkfs.ext4 xfsprogs:/usr/sbin/mkfs.xfs btrfs-progs:/usr/sbin/mkfs.btrfs
 # How many of the lock suite's programs work at the same time, each on a mailbox of its own.
 LOCKPEERS ?= 6
 

@@ -27,6 +27,7 @@ type crashBook struct {
 	dies    atomic.Bool  // the server may end at any instant: what was not acknowledged may be there or not
 	tight   atomic.Bool  // there may be no room: commands may be refused
 	code    string       // with which response code
+	broken  bool         // a change may be left unfinished until there is space
 	deleted map[int]bool // messages that were told to be \Deleted
 	moved   map[int]bool // messages of which MOVE was asked
 	copied  map[int]int  // how often COPY of a message was asked
@@ -53,7 +54,7 @@ func (l *ledger) mayDie() bool { return l.crash != nil && l.crash.dies.Load() }
 
 // mayRefuse says whether NO with that code is an answer that one has to expect.
 func (l *ledger) mayRefuse(code string) bool {
-	return l.crash != nil && l.crash.tight.Load() && code == l.crash.code
+	return l.crash != nil && l.crash.tight.Load() && (code == l.crash.code || code == "UNAVAILABLE" && l.crash.broken)
 }
 
 // mayFail says whether an agent may fail so: it has not delivered, and its MTA tries again.

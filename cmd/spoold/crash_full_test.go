@@ -203,13 +203,18 @@ func TestCrashFullDiskSoak(t *testing.T) {
 		t.Run(p.kind+" "+p.place, func(t *testing.T) {
 			needsVolumes(t, p.kind)
 			v, h := fullHost(t, p.kind, p.place)
-			testFullDiskSoak(t, v, h)
+			agent := crashAgent(t)
+			if p.kind == "btrfs" { // nobody can take back there what he has written in part: all that is delivered behind it is lost in it
+				agent = func(string, string) error { return errUnsynced }
+			}
+			testFullDiskSoak(t, v, h, agent)
 		})
 	}
 }
 
-func testFullDiskSoak(t *testing.T, v *volume, h *host) {
-	c := newCrashTest(t, h, 150, 32<<10, crashAgent(t))
+func testFullDiskSoak(t *testing.T, v *volume, h *host, agent func(path, message string) error) {
+	c := newCrashTest(t, h, 150, 32<<10, agent)
+	c.crash.broken = v.kind == "btrfs"
 	fillings := crashRounds(t, 40, 4)
 	for round := range fillings {
 		agents := c.deliver()
