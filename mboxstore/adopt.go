@@ -293,8 +293,7 @@ func (a *adoption) identify(r *record, known *memory, prev UID) *record {
 		return old
 	}
 	if claim > prev && old == nil && a.numbered(r) {
-		r.UID = claim
-		a.believe(r)
+		a.takeAtItsWord(r)
 		return nil
 	}
 	if old := known.match(r, prev); old != nil && !a.claimsNew(r) {
@@ -308,8 +307,15 @@ func (a *adoption) identify(r *record, known *memory, prev UID) *record {
 // numbered reports whether the UID that an unknown message claims is believed.
 func (a *adoption) numbered(r *record) bool {
 	claim := r.onFile.uid
-	return a.x.onFile.UIDValidity == a.x.base.UIDValidity && claim > 0 && claim <= a.x.base.LastUID &&
+	return a.x.onFile.UIDValidity == a.x.base.UIDValidity && claim > 0 && (claim <= a.x.base.LastUID || a.told(r)) &&
 		(a.first && !a.delivered(r) || !a.first && claim > a.before.LastUID && a.numberedBySomebody(r))
+}
+
+// takeAtItsWord gives r the UID that it claims.
+func (a *adoption) takeAtItsWord(r *record) {
+	r.UID = r.onFile.uid
+	a.x.base.LastUID = max(a.x.base.LastUID, r.UID)
+	a.believe(r)
 }
 
 // claimsNew: its X-UID is above all that were given when the index was made. It may have the bytes of a message that was

@@ -213,14 +213,15 @@ func (m *Mailbox) addBytes(b *batch) ([]UID, error) {
 		x.growKeywords(b.items[i].keywords)
 	}
 	open, n := m.stream(b)
-	m.markAhead(x.base.LastUID+UID(len(b.items)), x.end+n)
+	last := told{x.base.UIDValidity, x.base.LastUID + UID(len(b.items))}
+	m.markAhead(last.lastUID, x.end+n)
 	if b.intend != nil {
 		if err := b.intend(x.base.UIDValidity, x.base.LastUID+1); err != nil {
 			m.setMark()
 			return nil, err
 		}
 	}
-	if err := m.journal.append(m.file, x.end, open, n); err != nil {
+	if err := m.journal.append(m.file, x.end, open, n, last); err != nil {
 		m.setMark() // back: or the next message would be told a UID that a crash forgets
 		return nil, m.writeFailedLocked(fmt.Errorf("append to %s: %w", m.sp.Path(), err), x.end)
 	}

@@ -134,7 +134,7 @@ func appendStep(r *rand.Rand, old []byte) crashStep {
 	return crashStep{
 		name: "append", want: after, ok: either(old, after),
 		do: func(j *journal, f spool.File) error {
-			return j.append(f, int64(len(old)), func() io.Reader { return bytes.NewReader(data) }, int64(len(data)))
+			return j.append(f, int64(len(old)), func() io.Reader { return bytes.NewReader(data) }, int64(len(data)), told{})
 		},
 	}
 }

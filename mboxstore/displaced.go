@@ -61,8 +61,8 @@ func (a *adoption) enter(found []*record) {
 		case old != nil:
 			r.UID = old.UID
 		case r.onFile.uid > prev && a.numbered(r):
-			r.UID, prev = r.onFile.uid, r.onFile.uid
-			a.believe(r)
+			a.takeAtItsWord(r)
+			prev = r.UID
 		default:
 			a.number(r)
 			prev = r.UID

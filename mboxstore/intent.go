@@ -115,7 +115,7 @@ func (j *journal) writeIntent(i *intent) error {
 		return fmt.Errorf("intent of %d bytes: %w", len(body), ErrTooLarge)
 	}
 	id := randomID()
-	h := recordHead{kind: i.kind, id: id, length: int64(len(body)), sum: id.bodySum(body)}
+	h := recordHead{kind: i.kind, id: id, seq: j.told.pack(), length: int64(len(body)), sum: id.bodySum(body)}
 	b := append(make([]byte, 0, sectorSize+len(body)), h.encode()...)
 	b = append(b[:sectorSize], body...)
 	if err := j.putIntent(i.box, b, j.keeps(ruleIntent)); err != nil {
@@ -127,7 +127,7 @@ func (j *journal) writeIntent(i *intent) error {
 
 // clearIntent says, durably, that nothing is intended.
 func (j *journal) clearIntent(box identity) error {
-	return j.putIntent(box, appendRecord(nil, recNothing, randomID(), 0, nil), j.keeps(ruleCleared))
+	return j.putIntent(box, appendRecord(nil, recNothing, randomID(), j.told.pack(), nil), j.keeps(ruleCleared))
 }
 
 func (j *journal) putIntent(box identity, b []byte, sync bool) error {
@@ -152,9 +152,9 @@ func (j *journal) putIntent(box identity, b []byte, sync bool) error {
 	return err
 }
 
-// append writes n bytes at the end of the file, which is at. open gives them; it is called twice. They are durable
-// when nil is returned; after an error that is not ErrPending the file ends at at.
-func (j *journal) append(f spool.File, at int64, open func() io.Reader, n int64) error {
+// append writes n bytes at the end of the file, which is at, with UIDs up to those of last. open gives them; it is called
+// twice. They are durable when nil is returned; after an error that is not ErrPending the file ends at at.
+func (j *journal) append(f spool.File, at int64, open func() io.Reader, n int64, last told) error {
 	info, err := j.ready(f)
 	if err != nil {
 		return err
@@ -172,7 +172,7 @@ func (j *journal) append(f spool.File, at int64, open func() io.Reader, n int64)
 		err = f.Datasync()
 	}
 	if err == nil && j.dir != nil {
-		err = j.clearIntent(identityOf(info))
+		err = j.acknowledge(identityOf(info), last)
 	}
 	if err != nil {
 		return fmt.Errorf("append to %s: %w", j.path, j.undoAppend(f, at, done, err))

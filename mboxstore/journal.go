@@ -85,6 +85,9 @@ type journal struct {
 
 	named identity // the mailbox whose intent file has a name that is durable
 
+	told   told     // of the mailbox toldOf
+	toldOf identity // zero: not looked at yet
+
 	// separator says whether a line, with its LF, begins a message. Replay looks with it for what others appended
 	// behind a torn append.
 	separator func(line []byte) bool

@@ -342,15 +342,15 @@ func TestRefusals(t *testing.T) {
 		{"rewrite that is too large", func(j *journal, f spool.File) error {
 			return j.rewrite(f, &layout{oldSize: 10, segs: []segment{literal(make([]byte, maxRecord))}})
 		}, ErrTooLarge},
-		{"append elsewhere", func(j *journal, f spool.File) error { return j.append(f, 9, data, 4) }, ErrForeign},
-		{"append of less than announced", func(j *journal, f spool.File) error { return j.append(f, 10, data, 5) }, io.ErrUnexpectedEOF},
+		{"append elsewhere", func(j *journal, f spool.File) error { return j.append(f, 9, data, 4, told{}) }, ErrForeign},
+		{"append of less than announced", func(j *journal, f spool.File) error { return j.append(f, 10, data, 5, told{}) }, io.ErrUnexpectedEOF},
 		{"rewrite without a journal", func(j *journal, f spool.File) error {
 			j.dir = nil
 			return j.rewrite(f, &layout{oldSize: 10})
 		}, ErrNoJournal},
 		{"edit across sectors without a journal", func(j *journal, f spool.File) error {
 			j.dir = nil
-			if err := j.append(f, 10, func() io.Reader { return bytes.NewReader(long) }, 600); err != nil {
+			if err := j.append(f, 10, func() io.Reader { return bytes.NewReader(long) }, 600, told{}); err != nil {
 				return err
 			}
 			err := j.patch(f, []edit{{500, long[:100], bytes.Repeat([]byte("y"), 100)}})
@@ -389,7 +389,7 @@ func TestRealFiles(t *testing.T) {
 	j, _ := newTrial(1, 0).open()
 	j.dir, j.window = sub, 64<<10
 	content := numbered(1_000_000)
-	if err := j.append(f, 0, func() io.Reader { return bytes.NewReader(content) }, int64(len(content))); err != nil {
+	if err := j.append(f, 0, func() io.Reader { return bytes.NewReader(content) }, int64(len(content)), told{}); err != nil {
 		t.Fatal(err)
 	}
 	l := layout{oldSize: 1_000_000, start: 10, segs: []segment{{src: 500, n: 500_000}, literal(numbered(3000)), {src: 500_500, n: 499_500}}}

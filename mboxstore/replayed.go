@@ -45,6 +45,9 @@ func PendingPaths(state spool.Dir) ([]string, error) {
 // file is kept, and the mailbox is served read-only until somebody has looked at it. One that cannot be finished now is
 // an error: the file is in a state that nobody may read, and may be finished later.
 func (m *Mailbox) replay() error {
+	if err := m.journal.recallTold(m.file); err != nil {
+		return err
+	}
 	pending, err := m.journal.pending(m.file)
 	if err != nil {
 		return err

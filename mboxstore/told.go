@@ -1,0 +1,68 @@
+package mboxstore
+
+import (
+	"os"
+
+	"spoold/spool"
+)
+
+// told is the last UID that an append was acknowledged with, under which UIDVALIDITY. The base line in the file follows
+// within a second. When a crash comes first and another program removes a message then, a UID above the base line is
+// believed up to here. It rides in the head of the intent's record, which an append clears anyway; so it costs no sync.
+type told struct {
+	uidValidity uint32
+	lastUID     UID
+}
+
+func (t told) pack() uint64 { return uint64(t.uidValidity)<<32 | uint64(t.lastUID) }
+
+func unpackTold(n uint64) told { return told{uint32(n >> 32), UID(n)} }
+
+// acknowledge clears the intent of an append and keeps what the client is going to be told.
+func (j *journal) acknowledge(box identity, last told) error {
+	before := j.told
+	j.told = last
+	err := j.clearIntent(box)
+	if err != nil {
+		j.told = before
+	}
+	return err
+}
+
+// recallTold learns from the journal what was told of the mailbox f. Where that cannot be read nothing was told.
+func (j *journal) recallTold(f spool.File) error {
+	if j.dir == nil {
+		return nil
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	id := identityOf(info)
+	if j.toldOf == id {
+		return nil
+	}
+	j.told, j.toldOf = told{}, id
+	r, err := j.dir.Open(id.name()+intentSuffix, os.O_RDONLY, 0)
+	if err != nil {
+		return ignoreMissing(err)
+	}
+	defer r.Close()
+	b := make([]byte, headSize)
+	if err := readFull(r, b, 0); err != nil {
+		return ignoreEnd(err)
+	}
+	if h, err := decodeHead(b); err == nil {
+		j.told = unpackTold(h.seq)
+	}
+	return nil
+}
+
+// told reports whether the UID that r claims is one that we gave it, though the base line does not tell of it yet.
+func (a *adoption) told(r *record) bool {
+	if a.m.o.Inbox {
+		return a.m.mark.ours(r, a.x.base.UIDValidity)
+	}
+	t := a.m.journal.told
+	return t.uidValidity == a.x.base.UIDValidity && r.onFile.uid <= t.lastUID
+}

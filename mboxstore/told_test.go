@@ -1,0 +1,57 @@
+package mboxstore
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// Messages are appended, the process or the power ends before the base line tells of their UIDs, and another program
+// removes some before the next start. The others keep the UIDs that were told, also when more mail has come, and also
+// with the index cache lost.
+func TestCrashKeepsToldUIDs(t *testing.T) {
+	for _, inbox := range []bool{false, true} {
+		for _, lost := range []bool{false, true} {
+			for mode := -1; mode < 4; mode++ {
+				t.Run(fmt.Sprintf("inbox %v, cache lost %v, mode %d", inbox, lost, mode), func(t *testing.T) {
+					testToldUIDs(t, inbox, lost, mode)
+				})
+			}
+		}
+	}
+}
+
+func testToldUIDs(t *testing.T, inbox, lost bool, mode int) {
+	disk, o := simMailbox(t, 1, true, inbox)
+	m := openOn(t, disk, o)
+	for n := 6; n <= 8; n++ {
+		_, uids, err := m.Append(t.Context(), []NewMessage{{Text: strings.NewReader(fmt.Sprintf("Subject: m%d\r\n\r\nx\r\n", n))}})
+		must(t, err)
+		if len(uids) != 1 || uids[0] != UID(n) {
+			t.Fatalf("UIDs %v", uids)
+		}
+	}
+	die(disk, mode)
+	file := disk.Bytes(modelBox)
+	if bytes.Contains(file, []byte("0000000008")) {
+		t.Fatal("the base line tells of the last UID already: not a test")
+	}
+	at := func(n int) int {
+		i := bytes.Index(file, fmt.Appendf(nil, "\nSubject: m%d\n", n))
+		return bytes.LastIndex(file[:i], []byte("\nFrom ")) + 1
+	}
+	file = append(append([]byte{}, file[:at(6)]...), file[at(7):]...)
+	file = append(file, delivered(9)...)
+	f, err := disk.Box(modelBox).Open(true) // it keeps the inode, as mutt does
+	must(t, err)
+	_, err = f.WriteAt(file, 0)
+	must(t, err)
+	must(t, f.Truncate(int64(len(file))))
+	if lost {
+		must(t, refresh(disk, o).State.Remove(m.cacheName()))
+	}
+	m = openOn(t, disk, refresh(disk, o))
+	wantList(t, m, "1  m1", "2  m2", "3  m3", "4  m4", "5  m5", "7  m7", "8  m8", "9  m9")
+	must(t, m.Close(t.Context()))
+}
