@@ -6,8 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
-	"time"
 )
 
 // The programs with which mail is read on the host itself: they rewrite the mailbox.
@@ -24,14 +22,11 @@ func readerRivals() []rival {
 //
 // mutt 2.2 reads a mailbox that has become smaller anew without any lock (mbox_check_mailbox
 // in mbox.c locks only when it has grown), and writes later by what it read in the midst of
-// another program's rewrite. So nothing is taken away while it looks without a lock: from
-// its start until a moment after it goes to write, when sessions and mutt want the locks at
-// once. All else goes on meanwhile.
+// another program's rewrite. So nothing is taken away while it runs; all else goes on.
 func muttRival(c *contest) []chore {
 	home := c.home(c.user)
 	c.finish = append(c.finish, c.countRemoved)
 	more := c.delivers(func(message string) error { return deliver(c.inbox(), message) })
-	writes := filepath.Join(home, "writes") // mutt makes it before it writes
 	return []chore{func(r *rand.Rand) error {
 		id := c.prey(r)
 		if id == 0 {
@@ -41,42 +36,19 @@ func muttRival(c *contest) []chore {
 		// It quits when it is let; what it cannot write it leaves as it is.
 		writeFile(c.t, c.owner, rc, fmt.Appendf(nil, `
 set sleep_time=0 timeout=1 wait_key=no mark_old=no beep=no quit=yes delete=yes sort=mailbox-order read_inc=0 write_inc=0
-push "<last-entry><flag-message><delete-pattern>~h 'X-Soak: %d '<enter><shell-escape>sleep 0.1; touch %s<enter><sync-mailbox><quit><quit><quit><exit>"
-`, id, writes))
+push "<last-entry><flag-message><delete-pattern>~h 'X-Soak: %d '<enter><shell-escape>sleep 0.1<enter><sync-mailbox><quit><quit><quit><exit>"
+`, id))
 		cmd := c.owner.command(home, "script", "-qec", "mutt -n -F "+rc+" -f "+c.inbox(), "/dev/null")
 		cmd.Env = append(cmd.Env, "TERM=xterm")
-		ended := make(chan struct{})
-		var gate sync.WaitGroup
 		c.mayShrink.Lock()
-		gate.Go(func() {
-			defer c.mayShrink.Unlock()
-			awaitFile(writes, ended)
-			time.Sleep(50 * time.Millisecond) // until it has looked for the last time without a lock
-		})
 		_, err := output(cmd)
-		close(ended)
-		gate.Wait()
-		_ = os.Remove(writes)
+		c.mayShrink.Unlock()
 		if err != nil {
 			return err
 		}
 		c.book("mutt ran", func() {})
 		return nil
 	}}
-}
-
-// awaitFile waits until the file is there, or for the end.
-func awaitFile(path string, end <-chan struct{}) {
-	for {
-		if _, err := os.Stat(path); err == nil {
-			return
-		}
-		select {
-		case <-end:
-			return
-		case <-time.After(time.Millisecond):
-		}
-	}
 }
 
 // cclientRival appends and expunges. While c-client has the mailbox open it believes
