@@ -145,6 +145,9 @@ type mended struct {
 // mendCollapse finishes the collapse that was interrupted, if there is one; the first n ranges were not begun.
 func (j *journal) mendCollapse(f spool.File, p *planFile, dead []extent, n int) (mended, error) {
 	if n < len(dead) {
+		if err := p.markNowhere(f, dead[:n+1]); err != nil { // before NULs are taken for what the file system has left
+			return mended{}, err
+		}
 		if m, done, err := j.mendSize(f, p, dead, n); done || err != nil {
 			return m, err
 		}

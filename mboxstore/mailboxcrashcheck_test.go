@@ -93,7 +93,7 @@ func (w *crashWorld) becameAnother(subject, was, is string) bool {
 	rest := strings.TrimLeft(more, "\r\n")
 	torn := w.mode >= 0 && (strings.HasPrefix(rest, "\x80") || w.appends) // an append whose separator was lost
 	ok = ok && (torn || strings.Trim(strings.ReplaceAll(rest, "\x80", ""), "\r\n") == "")
-	ok = ok || w.mode >= 0 && (withoutRemains(is) == was || withoutStatus(is) == was)
+	ok = ok || w.mode >= 0 && withoutRemains(is) == was || withoutStatus(is) == was
 	w.another[subject] = w.another[subject] || ok
 	return ok
 }
@@ -163,6 +163,7 @@ func (w *crashWorld) checkEdited(c *crashCase, got [2][]string, crashed bool) er
 				continue
 			}
 			grown := len(c.newA) > len(c.oldA) && len(have[s]) >= len(old[s]) && len(have[s]) <= len(changed[s])
+			grown = grown || w.another[s] && len(have[s]) == len(want[s])+1 // no longer known to be the copy of a move
 			if more := len(have[s]) - len(want[s]); w.removed != "" && crashed {
 				have[s] = slices.DeleteFunc(have[s], func(uid string) bool {
 					copied := more > 0 && w.isCopy(c, s, uid)
