@@ -22,7 +22,8 @@ func readerRivals() []rival {
 //
 // mutt 2.2 reads a mailbox that has become smaller anew without any lock (mbox_check_mailbox
 // in mbox.c locks only when it has grown), and writes later by what it read in the midst of
-// another program's rewrite. So nothing is taken away while it runs; all else goes on.
+// another program's rewrite. So nothing is expunged or appended (which first cuts off what
+// mutt left behind the last message) while it runs; flags and keywords go on.
 func muttRival(c *contest) []chore {
 	home := c.home(c.user)
 	c.finish = append(c.finish, c.countRemoved)

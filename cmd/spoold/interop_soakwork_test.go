@@ -264,7 +264,9 @@ func (w *soakWorker) keywordOnOff() error {
 func (w *soakWorker) appendOne() error {
 	id, text := w.newMessage(w.rand)
 	text = strings.ReplaceAll(text, "\n", "\r\n")
+	w.mayShrink.RLock() // it cuts off blank lines first
 	a, err := w.send("APPEND INBOX (\\Seen) {%d+}\r\n%s", len(text), text)
+	w.mayShrink.RUnlock()
 	if errors.Is(err, errInUse) {
 		w.book("append refused", func() { w.refused[id] = true })
 	}
