@@ -34,6 +34,7 @@ type mixer struct {
 	plain   map[int64][]byte // of messages that were looked at
 	cuts    map[int64]cutRange
 	known   *memory
+	marked  map[int64]bool // bears a mark, be it in the separator, which no digest covers
 }
 
 func (x *mixer) settle(l *layout, runs []keptRun) error {
@@ -83,13 +84,22 @@ func (x *mixer) settleMarks(id planID) error {
 			continue
 		case x.cuts[r.off] != cutRange{}:
 		case first && int(at)+len(id) < len(raw) && r.off+at-2 >= r.body():
-			x.cuts[r.off] = cutRange{from: r.off + at - 1, to: r.end}
+			x.cuts[r.off] = x.before(r, raw, at)
 		case i > 0:
 			x.cuts[r.off] = cutRange{whole: true}
 		}
 		first = false
 	}
 	return nil
+}
+
+// before is r without what is behind the mark at at. A part of a known message is none: its end was behind another mark.
+func (x *mixer) before(r *record, raw []byte, at int64) cutRange {
+	old := x.known.uid[r.onFile.uid]
+	if old != nil && digestOf(raw[r.body()-r.off:at]) != old.text {
+		return cutRange{whole: true, fragment: true}
+	}
+	return cutRange{from: r.off + at - 1, to: r.end}
 }
 
 func (x *mixer) read(r *record) ([]byte, error) {
@@ -317,13 +327,19 @@ func (r *repairer) unmix(s *scanned) error {
 	if err != nil {
 		return err
 	}
-	x := mixer{f: r.m.file, records: s.records, plain: map[int64][]byte{}, cuts: r.cuts, known: recall(r.m.index.records)}
+	x := mixer{f: r.m.file, records: s.records, plain: map[int64][]byte{}, cuts: r.cuts, known: recall(r.m.index.records), marked: map[int64]bool{}}
 	written, _, err := p.progress()
+	var marks []markedAt
+	if err == nil {
+		marks, err = x.marks(p.id)
+	}
 	if err == nil {
 		r.joined, err = x.settleJoined(&p.layout, runs)
 	}
 	if err == nil {
-		err = x.settleDead(p)
+		var more []keptMessage
+		more, err = x.settleDead(p, marks, runs)
+		r.joined = append(r.joined, more...)
 	}
 	if err == nil && written { // what stands before a mark is whole
 		err = x.settleMarks(p.id)

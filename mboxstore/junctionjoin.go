@@ -45,7 +45,7 @@ func (j *joiner) parts(old *record) (parts []part) {
 		r := &j.runs[i]
 		tail, _, head := r.split()
 		if head != nil && !head.open && claimedUID(&head.status) == old.UID {
-			parts = append(parts, part{b: head.text, head: head})
+			parts = append(parts, part{b: head.text[:min(int64(len(head.text)), was)], head: head})
 		}
 		if len(tail) == 0 {
 			continue
@@ -148,7 +148,7 @@ func (x *mixer) settleJoined(l *layout, runs []keptRun) (more []keptMessage, err
 	there, at := map[digestKey]bool{}, map[UID]int{}
 	for i := range x.records {
 		r := &x.records[i]
-		if _, cut := x.cuts[r.off]; cut || x.known.has(r) {
+		if _, cut := x.cuts[r.off]; cut || x.known.has(r) && !x.marked[r.off] {
 			there[key(r)] = true
 		} else if _, second := at[r.onFile.uid]; !second {
 			at[r.onFile.uid] = i

@@ -1,5 +1,7 @@
 package mboxstore
 
+import "bytes"
+
 // What was known of a message before the crash tells what of it is its own. Its header is the same and its text is not:
 // nobody edits texts while a rewrite is unfinished, so bytes of the rewrite are in it. It is whole before them, or on
 // both sides of them. Else it is a fragment, as is a header before the text of another message: its end has been overwritten, or another program took the end for another
@@ -56,6 +58,11 @@ func stale(text []byte, old *record) cutRange {
 	tries := 1
 	if digestOf(text[d:]) == old.text {
 		return cutRange{from: 0, to: d}
+	}
+	if at := int64(bytes.Index(text, make([]byte, d))); at >= 0 { // blocks that the file system had taken out
+		if digestOf(text[:at], text[at+d:]) == old.text {
+			return cutRange{from: at, to: at + d}
+		}
 	}
 	run := int64(0) // so many bytes before i stand d bytes later once more
 	for i := int64(0); i+d < n && tries < maxJunctions; i++ {
