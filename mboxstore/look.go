@@ -74,18 +74,37 @@ func (m *Mailbox) look(ctx context.Context) error {
 }
 
 // lockToLook is lock. On a disk so full that no lock file can be made (XFS, btrfs), mail can still be read: with the
-// shared locks, when nobody has the lock file and nothing waits for its replay. Whoever wants to make one cannot either.
+// shared locks, when nothing waits for its replay, and nobody has the lock file before and after the file was read. Others
+// may be able to make one: root has blocks in reserve, and a quota is one user's.
 func (m *Mailbox) lockToLook(ctx context.Context) (release func() error, err error) {
 	release, err = m.lock(ctx)
 	if !refused(err) || m.file == nil {
 		return release, err
 	}
+	release, lerr := m.sp.Lock(ctx, m.file, spool.Shared)
+	if lerr != nil {
+		return nil, errors.Join(err, lerr)
+	}
+	m.unguarded = true
 	pending, perr := m.journal.pending(m.file)
 	lock, lerr := m.sp.LockFile()
 	if pending || lock.There || perr != nil || lerr != nil {
+		m.release(release)
 		return nil, errors.Join(err, perr, lerr)
 	}
-	return m.sp.Lock(ctx, m.file, spool.Shared)
+	return release, nil
+}
+
+// stillAlone makes sure, of a look without the lock file, that nobody else has it.
+func (m *Mailbox) stillAlone() error {
+	if !m.unguarded {
+		return nil
+	}
+	lock, err := m.sp.LockFile()
+	if err == nil && lock.There {
+		err = fmt.Errorf("%s: lock file: %w", m.sp.Path(), spool.ErrLocked)
+	}
+	return err
 }
 
 // settle waits, without any lock, until the file's last change is older than the grain of its clock: what is read then
@@ -116,6 +135,7 @@ func (m *Mailbox) settle(ctx context.Context) error {
 // m.file is nil. The caller holds op.
 func (m *Mailbox) lock(ctx context.Context) (release func() error, err error) {
 	nothing := func() error { return nil }
+	m.unguarded = false
 	for range 5 {
 		if m.file == nil {
 			if err := m.reopen(); err != nil || m.file == nil {
@@ -172,6 +192,9 @@ func (m *Mailbox) lookLocked() error {
 		return nil
 	}
 	s, err := m.scanNews(info)
+	if err == nil {
+		err = m.stillAlone()
+	}
 	if err != nil {
 		return err
 	}

@@ -115,6 +115,7 @@ type Mailbox struct {
 	buffers    sync.Pool    // *[]byte, for stored bytes
 	used       atomic.Int64 // when somebody last asked for something, ns since 1970
 	waiting    atomic.Bool  // flags that the file does not have yet
+	unguarded  bool         // the locks are held without the lock file; guarded by op
 	numbering  atomic.Bool  // UIDs or \Recent that the file does not have yet
 	keeps      bool         // the cache holds flags that the file does not have; guarded by op
 	kept       uint64       // modseq at which flags that wait were kept in the state directory; guarded by op
