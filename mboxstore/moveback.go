@@ -145,6 +145,11 @@ func (m *Mailbox) planCut(uids []UID, size int64) (*plan, error) {
 	if stay == 0 && x.pseudo == nil || x.displaced > 0 || size != x.end {
 		return nil, errNoTail
 	}
+	for i := stay; i < len(x.records); i++ {
+		if !m.stands(&x.records[i]) {
+			return nil, errMoved
+		}
+	}
 	at := x.records[stay].off
 	return &plan{
 		layout: &layout{oldSize: size, start: at}, end: at, pseudo: x.pseudo, base: x.onFile,
