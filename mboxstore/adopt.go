@@ -41,7 +41,7 @@ func (m *Mailbox) adopt(s *scanned, stamp spool.Stamp) error {
 	}
 	x.setEnd(s)
 	m.stamp = stamp
-	if a.newValidity || x.displaced > 0 || x.forgets(&written) || a.skipped {
+	if a.newValidity || x.displaced > 0 || x.forgets(&written) || a.skipped || a.gap {
 		a.makeDurable()
 	}
 	m.mu.Unlock()
@@ -56,8 +56,9 @@ func (m *Mailbox) adopt(s *scanned, stamp spool.Stamp) error {
 	return nil
 }
 
-// makeDurable: a UIDVALIDITY that is not in the file, UIDs that cannot be told from the order of the messages in it, and
-// a last UID that another program has taken away with the base line, must be durable before they are told (promise 2).
+// makeDurable: a UIDVALIDITY that is not in the file, UIDs that cannot be told from the order of the messages in it (also
+// since others have removed one before them that was not numbered yet), and a last UID that another program has taken
+// away with the base line, must be durable before they are told (promise 2).
 // The caller holds mu.
 func (a *adoption) makeDurable() {
 	if a.m.o.State == nil {
@@ -82,9 +83,10 @@ type adoption struct {
 	first       bool // nothing was known of this mailbox
 	before      Base
 	newValidity bool
-	skipped     bool // the mark tells of UIDs that are nowhere in the file
+	skipped     bool // the mark, or the journal, tells of UIDs that are nowhere in the file
 	raised      bool // the file's base line, with a higher last UID, is believed
 	news        bool
+	gap         bool // messages went whose UIDs the file's base line does not count
 
 	fresh, changed []UID // of a whole scan
 }
@@ -156,6 +158,7 @@ func (a *adoption) adoptAll() {
 	}
 	last := a.x.base.LastUID
 	a.passMark(math.MaxInt64)
+	a.passTold()
 	a.skipped = a.x.base.LastUID > last // after a crash, what is delivered now would get them: the mark covers it then
 	slices.SortFunc(records, func(p, q record) int { return cmp.Compare(p.UID, q.UID) })
 	a.tell(records, known)
@@ -168,10 +171,13 @@ func (a *adoption) adoptAll() {
 
 // enterInOrder goes through the messages in file order, and each gets a UID above those before it.
 func (a *adoption) enterInOrder(known *memory) {
-	prev := UID(0)
+	prev, told := UID(0), a.lastTold()
 	for i := range a.s.records {
 		r := &a.s.records[i]
 		a.passMark(r.off)
+		if i > told {
+			a.passTold()
+		}
 		a.enterAs(r, a.identify(r, known, prev))
 		prev = r.UID
 	}
@@ -210,6 +216,7 @@ func (a *adoption) tell(records []record, known *memory) {
 	if len(gone) > 0 {
 		x.bump(expunged, gone...)
 		a.news = true
+		a.gap = x.onFile.UIDValidity != x.base.UIDValidity || slices.Max(gone) > x.onFile.LastUID
 	}
 	if len(fresh)+len(changed) > 0 || x.modseq == 0 {
 		x.bump(cameOrChanged, append(slices.Clone(fresh), changed...)...)

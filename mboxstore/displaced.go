@@ -50,13 +50,16 @@ func (a *adoption) findAnywhere(known *memory) (found []*record, ok bool) {
 
 // enter enters all messages, in file order, given the known ones among them.
 func (a *adoption) enter(found []*record) {
-	prev := UID(0)
+	prev, told := UID(0), a.lastTold()
 	if slices.ContainsFunc(a.s.records, func(r record) bool { return r.displaced }) {
 		a.passMark(math.MaxInt64) // the file is not as it was marked: what was told cannot be told from it
 	}
 	for i := range a.s.records {
 		r, old := &a.s.records[i], found[i]
 		a.passMark(r.off)
+		if i > told {
+			a.passTold()
+		}
 		switch {
 		case old != nil:
 			r.UID = old.UID

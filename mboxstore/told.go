@@ -2,6 +2,7 @@ package mboxstore
 
 import (
 	"os"
+	"slices"
 
 	"spoold/spool"
 )
@@ -65,4 +66,22 @@ func (a *adoption) told(r *record) bool {
 	}
 	t := a.m.journal.told
 	return t.uidValidity == a.x.base.UIDValidity && r.onFile.uid <= t.lastUID
+}
+
+// lastTold is the number of the last message that has a UID which only we can have given it; -1: none.
+func (a *adoption) lastTold() int {
+	t := a.m.journal.told
+	for i := range slices.Backward(a.s.records) {
+		if uid := a.s.records[i].onFile.uid; uid > a.before.LastUID && uid <= t.lastUID {
+			return i
+		}
+	}
+	return -1
+}
+
+// passTold is called for the messages behind it. What was told and has gone would else be given again.
+func (a *adoption) passTold() {
+	if t := a.m.journal.told; t.uidValidity == a.x.base.UIDValidity {
+		a.x.base.LastUID = max(a.x.base.LastUID, t.lastUID)
+	}
 }

@@ -55,3 +55,31 @@ func testToldUIDs(t *testing.T, inbox, lost bool, mode int) {
 	wantList(t, m, "1  m1", "2  m2", "3  m3", "4  m4", "5  m5", "7  m7", "8  m8", "9  m9")
 	must(t, m.Close(t.Context()))
 }
+
+// All that was appended and told is removed by others after a crash, then mail arrives: it gets none of those UIDs.
+func TestCrashNeverReusesToldUIDs(t *testing.T) {
+	for _, inbox := range []bool{false, true} {
+		for mode := -1; mode < 4; mode++ {
+			t.Run(fmt.Sprintf("inbox %v, mode %d", inbox, mode), func(t *testing.T) {
+				disk, o := simMailbox(t, 1, true, inbox)
+				m := openOn(t, disk, o)
+				for n := 6; n <= 8; n++ {
+					_, _, err := m.Append(t.Context(), []NewMessage{{Text: strings.NewReader(fmt.Sprintf("Subject: m%d\r\n\r\nx\r\n", n))}})
+					must(t, err)
+				}
+				die(disk, mode)
+				file := disk.Bytes(modelBox)
+				at := bytes.LastIndex(file[:bytes.Index(file, []byte("\nSubject: m6\n"))], []byte("\nFrom ")) + 1
+				file = append(bytes.Clone(file[:at]), delivered(9)...)
+				f, err := disk.Box(modelBox).Open(true)
+				must(t, err)
+				_, err = f.WriteAt(file, 0)
+				must(t, err)
+				must(t, f.Truncate(int64(len(file))))
+				m = openOn(t, disk, refresh(disk, o))
+				wantList(t, m, "1  m1", "2  m2", "3  m3", "4  m4", "5  m5", "9  m9")
+				must(t, m.Close(t.Context()))
+			})
+		}
+	}
+}
