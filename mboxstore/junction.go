@@ -353,12 +353,17 @@ func (r *repairer) unmix(s *scanned) error {
 	if err == nil {
 		err = x.settleKnown()
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		err = x.settleTwice()
 	}
-	if err := x.settleTwice(); err != nil {
-		return err
+	if err == nil {
+		r.takeOut(s)
 	}
+	return err
+}
+
+// takeOut leaves out of s what was settled to go, and says so.
+func (r *repairer) takeOut(s *scanned) {
 	var stay []record
 	for _, rec := range s.records {
 		c, cut := r.cuts[rec.off]
@@ -377,5 +382,4 @@ func (r *repairer) unmix(s *scanned) error {
 		stay = append(stay, rec)
 	}
 	s.records = stay
-	return nil
 }
