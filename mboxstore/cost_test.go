@@ -232,7 +232,7 @@ func BenchmarkCost(b *testing.B) {
 // TestMemoryOfChanges: a change needs at most 64 MiB above the index, also on a mailbox of 1 GiB, which is what the full
 // crash tests do it on. On a small one it needs what it reads and writes at once, and little more.
 func TestMemoryOfChanges(t *testing.T) {
-	size, bound := int64(8*mib), uint64(12*mib)
+	size, bound := int64(8*mib), uint64(16*mib)
 	if full() {
 		size, bound = 1<<30, 64*mib
 	}
