@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -86,13 +87,23 @@ func killedExpunge(t *testing.T, h *host, sets func(n int) []string, gone func(i
 	c.ok("CHECK")
 	journal := filepath.Join(h.states, "alice", "mailboxes", "journal", "*.plan")
 	waitQuiet(t, h.file("alice", "INBOX"))
+	// The whole change may take a few milliseconds, so who is to be killed is known before, and not followed by another.
+	workers := h.workers(h.server.Process.Pid)
+	if err := h.server.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
 	go func() { _, _ = c.try("EXPUNGE") }() // it ends with the server
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
 		if plans, _ := filepath.Glob(journal); len(plans) > 0 {
 			break
 		}
 	}
-	time.Sleep(time.Duration(rand.New(rand.NewPCG(seed, 3)).Int64N(4000)) * time.Microsecond)
+	time.Sleep(time.Duration(rand.New(rand.NewPCG(seed, 3)).Int64N(2000)) * time.Microsecond * time.Duration(seed%2))
+	for _, pid := range workers {
+		if err := killAndWait(pid); err != nil {
+			t.Fatal(err)
+		}
+	}
 	h.kill()
 	plans, err := filepath.Glob(journal)
 	if err != nil {

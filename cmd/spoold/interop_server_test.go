@@ -269,6 +269,16 @@ func (h *host) kill() {
 // killWorkers ends the workers of a server, and returns when they are gone: no system call of theirs goes on.
 func (h *host) killWorkers(server int) {
 	h.t.Helper()
+	for _, pid := range h.workers(server) {
+		if err := killAndWait(pid); err != nil {
+			h.t.Fatalf("kill worker %d: %v", pid, err)
+		}
+	}
+}
+
+// workers are the processes of a server's workers.
+func (h *host) workers(server int) (pids []int) {
+	h.t.Helper()
 	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", server))
 	if err != nil {
 		h.t.Fatal(err)
@@ -279,11 +289,10 @@ func (h *host) killWorkers(server int) {
 			if err != nil {
 				h.t.Fatal(err)
 			}
-			if err := killAndWait(pid); err != nil {
-				h.t.Fatalf("kill worker %d: %v", pid, err)
-			}
+			pids = append(pids, pid)
 		}
 	}
+	return pids
 }
 
 // killAndWait kills a process that is not our child.
