@@ -68,7 +68,7 @@ fuzz: ## every fuzzer for FUZZTIME=10m, one after another
 
 crash: ## crash tests at every instant and many seeds; kills, full disks, power cuts (as root; long)
 	@if test "$$(id -u)" = 0; then $(MAKE) -s peers; else echo "not root: no disk is filled or cut off, and no worker killed by itself"; fi
-	SPOOLD_CRASH=full $(GO) test -count=1 -timeout 0 -run "Crash|Failure|FullDisk|Rule|Memory" ./spool/... ./mboxstore/...
+	SPOOLD_CRASH=full $(GO) test -count=1 -timeout 0 -run "Crash|Failure|FullDisk|Rule|Memory|Repair|View|Collapse" ./spool/... ./mboxstore/...
 	SPOOLD_CRASH=full $(GO) test -count=1 -timeout 0 -run Crash -v ./cmd/spoold
 
 soak: peers ## sessions, deliveries and other mail programs on one mailbox for SOAKTIME=10m each

@@ -20,12 +20,6 @@ import (
 //
 // While an interrupted change waits for its replay, what is judged is the mailbox as the replay will leave it.
 
-// CheckBox is what Check needs of a mailbox's file. *spool.Box is the real one.
-type CheckBox interface {
-	Spool
-	LockFile() (spool.LockState, error)
-}
-
 const (
 	checkTries    = 4
 	checkUnlocked = 16 << 20              // larger files are read without locks
@@ -35,7 +29,7 @@ const (
 
 // Check tells what is wrong with the mailbox at sp, by ascending offset. A file that is no mailbox is a finding; errors
 // are those of spool.Box.Open and Lock, and of reading. ErrLocked: others kept changing it.
-func Check(ctx context.Context, sp CheckBox, o Options) ([]Finding, error) {
+func Check(ctx context.Context, sp Spool, o Options) ([]Finding, error) {
 	o.setDefaults()
 	for try := range checkTries {
 		findings, done, err := checkOnce(ctx, sp, o, try == checkTries-1)
@@ -50,7 +44,7 @@ func Check(ctx context.Context, sp CheckBox, o Options) ([]Finding, error) {
 	return nil, fmt.Errorf("check %s: it keeps changing: %w", sp.Path(), spool.ErrLocked)
 }
 
-func checkOnce(ctx context.Context, sp CheckBox, o Options, keepLocks bool) (_ []Finding, done bool, err error) {
+func checkOnce(ctx context.Context, sp Spool, o Options, keepLocks bool) (_ []Finding, done bool, err error) {
 	f, err := sp.Open(false)
 	if err != nil {
 		return nil, false, err
@@ -103,7 +97,7 @@ func once(f func() error) func() error {
 }
 
 // watchLockFile waits until nobody has the lock file, or has had it for long with nothing happening to the mailbox.
-func watchLockFile(ctx context.Context, sp CheckBox) (spool.LockState, error) {
+func watchLockFile(ctx context.Context, sp Spool) (spool.LockState, error) {
 	for {
 		l, err := sp.LockFile()
 		if err != nil || !l.There || l.Stale || l.Idle >= lockFileWait {
@@ -120,7 +114,7 @@ func watchLockFile(ctx context.Context, sp CheckBox) (spool.LockState, error) {
 // checker is one pass over a mailbox.
 type checker struct {
 	report
-	sp     CheckBox
+	sp     Spool
 	o      Options
 	file   spool.File
 	info   spool.Info  // as it was under the locks

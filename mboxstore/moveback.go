@@ -76,17 +76,9 @@ func (v *Move) concerns(uids []UID) bool {
 
 // takeBack removes the copies of what is still in the source.
 func (v *Move) takeBack(ctx context.Context, src, dst *Mailbox) error {
-	stay, err := src.have(ctx, v.rec.source, v.rec.pairs, func(p movedMessage) UID { return p.from })
-	if err != nil || len(stay) == 0 {
+	uids, err := v.inBoth(ctx, v.from(src), v.to(dst))
+	if err != nil || len(uids) == 0 {
 		return err
-	}
-	double, err := dst.have(ctx, v.rec.target, stay, func(p movedMessage) UID { return p.to })
-	if err != nil || len(double) == 0 {
-		return err
-	}
-	uids := make([]UID, len(double))
-	for i, p := range double {
-		uids[i] = p.to
 	}
 	err = dst.takeBack(ctx, uids)
 	src.log.Info("copies of a refused move taken back", "target", v.Target(), "messages", len(uids), "err", err)

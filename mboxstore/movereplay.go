@@ -67,21 +67,41 @@ func (v *Move) settle(ctx context.Context, src, dst *Mailbox) error {
 }
 
 func (v *Move) finish(ctx context.Context, src, dst *Mailbox) error {
-	safe, err := dst.have(ctx, v.rec.target, v.rec.pairs, func(p movedMessage) UID { return p.to })
-	if err != nil || len(safe) == 0 {
+	uids, err := v.inBoth(ctx, v.to(dst), v.from(src))
+	if err != nil || len(uids) == 0 {
 		return err
-	}
-	double, err := src.have(ctx, v.rec.source, safe, func(p movedMessage) UID { return p.from })
-	if err != nil || len(double) == 0 {
-		return err
-	}
-	uids := make([]UID, len(double))
-	for i, p := range double {
-		uids[i] = p.from
 	}
 	gone, err := src.Remove(ctx, uids)
 	src.log.Info("interrupted move finished", "target", v.Target(), "messages", len(gone))
 	return err
+}
+
+// moveEnd is one of the two mailboxes of a move.
+type moveEnd struct {
+	box   *Mailbox
+	place movePlace
+	uid   func(movedMessage) UID
+}
+
+func (v *Move) from(src *Mailbox) moveEnd {
+	return moveEnd{src, v.rec.source, func(p movedMessage) UID { return p.from }}
+}
+
+func (v *Move) to(dst *Mailbox) moveEnd {
+	return moveEnd{dst, v.rec.target, func(p movedMessage) UID { return p.to }}
+}
+
+// inBoth returns the UIDs in b of the messages that are in a and, seen after that, in b.
+func (v *Move) inBoth(ctx context.Context, a, b moveEnd) (uids []UID, err error) {
+	pairs, err := a.box.have(ctx, a.place, v.rec.pairs, a.uid)
+	if err != nil || len(pairs) == 0 {
+		return nil, err
+	}
+	pairs, err = b.box.have(ctx, b.place, pairs, b.uid)
+	for _, p := range pairs {
+		uids = append(uids, b.uid(p))
+	}
+	return uids, err
 }
 
 // have returns those of pairs of which the message named by uid is here, durably and with its bytes.

@@ -15,11 +15,12 @@ import (
 // The attribute is set when the plan is in force and before a byte is written, and is gone, durably, before the plan's
 // file is removed: so it never stays behind without a plan. Neither costs a sync. Its setting is durable with the
 // mailbox's next fsync: a kill always finds it, a power cut in the first moments of a rewrite may not. Its removal rides
-// on the fsync after the last bytes are cut off or taken out, or, where nothing is to be cut, on that after the last window; in the latter case a power
-// cut in that fsync may leave neither attribute nor all bytes, and only the journal knows of it.
+// on the fsync after the last bytes are cut off or taken out, or, where nothing is to be cut, on that after the last
+// window; in the latter case a power cut in that fsync may leave neither attribute nor all bytes, and only the journal
+// knows of it.
 //
-// On a full disk the removal may fail (XFS, btrfs). The plan then stays until there is room; with record T and the file cut it
-// asks for nothing but that removal.
+// On a full disk the removal may fail (XFS, btrfs). The plan then stays until a replay finds room for it; with record T
+// and the file cut nothing else is left to do.
 //
 // It is a second line behind the journal. Where it cannot be set, that is all.
 
@@ -39,18 +40,18 @@ func (j *journal) announce(f spool.File, p *planFile) {
 // withdrawAndSync removes the attribute and makes that durable with all else. One that cannot be removed for want of
 // space is left to complete.
 func withdrawAndSync(f spool.File) error {
-	if err := unset(f); err != nil && !refused(err) {
+	if _, err := unset(f); err != nil && !refused(err) {
 		return err
 	}
 	return f.Sync()
 }
 
-// unset removes the attribute, if it is there.
-func unset(f spool.File) error {
+// unset removes the attribute, and says whether it was there.
+func unset(f spool.File) (was bool, err error) {
 	if id, err := f.Pending(); err != nil || id == "" {
-		return nil // where it cannot be read it could not be set
+		return false, nil // where it cannot be read it could not be set
 	}
-	return f.SetPending("")
+	return true, f.SetPending("")
 }
 
 // syncWindows makes the windows durable. What is not cut afterwards is finished with that.
@@ -91,10 +92,11 @@ func (p *planFile) withdraw(f spool.File) error {
 func (p *planFile) dropSlots() error { return p.f.Truncate(p.slotAt(0)) }
 
 func withdraw(f spool.File) error {
-	if id, err := f.Pending(); err != nil || id == "" {
-		return nil
+	was, err := unset(f)
+	if !was {
+		return err
 	}
-	return errors.Join(unset(f), f.Sync())
+	return errors.Join(err, f.Sync())
 }
 
 // drop removes a plan that was taken back, durably.

@@ -50,3 +50,14 @@ func refresh(disk *faultfs.FS, o Options) Options {
 	o.State = disk.Dir("/state")
 	return o
 }
+
+// overwrite is what a program does that writes the mailbox anew and keeps its inode, as mutt does.
+func overwrite(t *testing.T, disk *faultfs.FS, file []byte) {
+	t.Helper()
+	f, err := disk.Box(modelBox).Open(true)
+	must(t, err)
+	_, err = f.WriteAt(file, 0)
+	must(t, err)
+	must(t, f.Truncate(int64(len(file))))
+	must(t, f.Sync())
+}

@@ -3,8 +3,11 @@ package mboxstore
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+
+	"spoold/spool/faultfs"
 )
 
 // Messages are appended, the process or the power ends before the base line tells of their UIDs, and another program
@@ -43,11 +46,7 @@ func testToldUIDs(t *testing.T, inbox, lost bool, mode int) {
 	}
 	file = append(append([]byte{}, file[:at(6)]...), file[at(7):]...)
 	file = append(file, delivered(9)...)
-	f, err := disk.Box(modelBox).Open(true) // it keeps the inode, as mutt does
-	must(t, err)
-	_, err = f.WriteAt(file, 0)
-	must(t, err)
-	must(t, f.Truncate(int64(len(file))))
+	overwrite(t, disk, file)
 	if lost {
 		must(t, refresh(disk, o).State.Remove(m.cacheName()))
 	}
@@ -71,15 +70,73 @@ func TestCrashNeverReusesToldUIDs(t *testing.T) {
 				file := disk.Bytes(modelBox)
 				at := bytes.LastIndex(file[:bytes.Index(file, []byte("\nSubject: m6\n"))], []byte("\nFrom ")) + 1
 				file = append(bytes.Clone(file[:at]), delivered(9)...)
-				f, err := disk.Box(modelBox).Open(true)
-				must(t, err)
-				_, err = f.WriteAt(file, 0)
-				must(t, err)
-				must(t, f.Truncate(int64(len(file))))
+				overwrite(t, disk, file)
 				m = openOn(t, disk, refresh(disk, o))
 				wantList(t, m, "1  m1", "2  m2", "3  m3", "4  m4", "5  m5", "9  m9")
 				must(t, m.Close(t.Context()))
 			})
 		}
 	}
+}
+
+// Mail is delivered and told, and before it has its UIDs in the file another program removes the first of it. A crash then
+// leaves the others with their UIDs.
+func TestCrashKeepsUIDsBehindGap(t *testing.T) {
+	for _, inbox := range []bool{false, true} {
+		for mode := -1; mode < 4; mode++ {
+			t.Run(fmt.Sprintf("inbox %v, mode %d", inbox, mode), func(t *testing.T) {
+				disk, o := simMailbox(t, 1, true, inbox)
+				m := openOn(t, disk, o)
+				disk.Append(modelBox, []byte(delivered(6)+delivered(7)+delivered(8)))
+				must(t, m.Refresh(t.Context()))
+				wantList(t, m, "1  m1", "2  m2", "3  m3", "4  m4", "5  m5", "6  m6", "7  m7", "8  m8")
+				file := disk.Bytes(modelBox)
+				i := bytes.Index(file, []byte(delivered(6)))
+				file = append(append([]byte{}, file[:i]...), file[i+len(delivered(6)):]...)
+				overwrite(t, disk, file)
+				must(t, m.Refresh(t.Context()))
+				wantList(t, m, "1  m1", "2  m2", "3  m3", "4  m4", "5  m5", "7  m7", "8  m8")
+				die(disk, mode)
+				m = openOn(t, disk, refresh(disk, o))
+				wantList(t, m, "1  m1", "2  m2", "3  m3", "4  m4", "5  m5", "7  m7", "8  m8")
+				must(t, m.Close(t.Context()))
+			})
+		}
+	}
+}
+
+// Mail is delivered and told, and one message of it is removed before any of it has its UID in the file. A crash at any
+// operation leaves the others with the UIDs that were told.
+func TestCrashInRemovalOfUnnumbered(t *testing.T) {
+	trials := 0
+	for _, inbox := range []bool{false, true} {
+		for mode := -1; mode < 4; mode++ {
+			for at := 1; ; at++ {
+				disk, o := simMailbox(t, int64(at), true, inbox)
+				m := openOn(t, disk, o)
+				disk.Append(modelBox, []byte(delivered(6)+delivered(7)+delivered(8)))
+				must(t, m.Refresh(t.Context()))
+				wantList(t, m, "1  m1", "2  m2", "3  m3", "4  m4", "5  m5", "6  m6", "7  m7", "8  m8")
+				disk.CrashAt(at)
+				crashed := faultfs.Run(func() {
+					if _, err := m.Remove(t.Context(), []UID{6}); err != nil {
+						t.Error(err)
+					}
+				})
+				die(disk, mode)
+				m = openOn(t, disk, refresh(disk, o))
+				got := list(t, m)
+				old := []string{"1  m1", "2  m2", "3  m3", "4  m4", "5  m5", "6  m6", "7  m7", "8  m8"}
+				removed := slices.Delete(slices.Clone(old), 5, 6)
+				if !slices.Equal(got, removed) && (!crashed || !slices.Equal(got, old)) {
+					t.Fatalf("inbox %v, mode %d, crash at %d: %q\n%s", inbox, mode, at, got, strings.Join(disk.Log(), "\n"))
+				}
+				must(t, m.Close(t.Context()))
+				if trials++; !crashed {
+					break
+				}
+			}
+		}
+	}
+	t.Logf("%d trials", trials)
 }

@@ -52,7 +52,7 @@ func check(r *request) error {
 
 // logout is answered when flags are durable: imapserver would answer first and close the session then.
 func logout(r *request) error {
-	r.s.Leave(r.ctx)
+	r.s.Leave()
 	return pass(r)
 }
 

@@ -97,14 +97,8 @@ func (s *Session) Flush(ctx context.Context) error {
 	return s.view.box.Flush(ctx)
 }
 
-// Leave is Flush for a client that goes whatever comes of it (LOGOUT).
-func (s *Session) Leave(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
-	defer cancel()
-	if err := s.Flush(ctx); err != nil {
-		s.log.Warn("mailbox not flushed", "mailbox", s.view.name, "err", err)
-	}
-}
+// Leave writes what is pending for a client that goes whatever comes of it (LOGOUT). Nothing is selected then.
+func (s *Session) Leave() { s.unselect() }
 
 func (s *Session) now() time.Time {
 	if s.cfg.Now == nil {

@@ -95,7 +95,7 @@ type ledger struct {
 	taken   map[int]bool   // other programs were told to remove them: they may go
 	removed map[int]bool   // other programs said that they did
 
-	mayShrink sync.RWMutex // held by a session that takes messages away, and by who cannot have that for a time
+	mayShrink sync.RWMutex // held by a session while the file may become smaller, and by who cannot have that for a time
 }
 
 // word is a keyword that was set or removed, and when that was acknowledged.
