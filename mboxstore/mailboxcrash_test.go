@@ -213,11 +213,23 @@ func (w *crashWorld) tornCopy(path string, msg *Message, want, text string) bool
 	if w.edited != path || msg.UID < w.next[path] || strings.HasPrefix(text, want) || !strings.HasPrefix(subjectIn([]byte(text)), "m") {
 		return false
 	}
-	begin, _, _ := strings.Cut(text, "\x80") // that is a NUL: sectors may be lost
-	if head, _, ok := strings.Cut(text, "\r\n\r\n"); ok && w.mode >= 0 {
-		begin = head // in the status headers, which are not served
+	begin, _, _ := strings.Cut(text, "\x80")              // that is a NUL: sectors may be lost
+	if head, _, ok := strings.Cut(text, "\r\n\r\n"); ok { // in the status headers, which are not served when they are whole
+		switch at := strings.LastIndexByte(head, '\n') + 1; {
+		case beginsStatusName(head[at:]):
+			begin = head[:at]
+		case w.mode >= 0:
+			begin = head
+		}
 	}
 	return strings.HasPrefix(want, strings.TrimRight(begin, "\r\n"))
+}
+
+// beginsStatusName reports whether a line is the beginning of a status header's name.
+func beginsStatusName(line string) bool {
+	return line != "" && slices.ContainsFunc([]string{"Status", "X-Status", "X-Keywords", "X-UID", "X-IMAPbase"}, func(name string) bool {
+		return strings.HasPrefix(name, line)
+	})
 }
 
 func (w *crashWorld) die() {

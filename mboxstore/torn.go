@@ -80,7 +80,7 @@ func (j *journal) tornAppend(f io.ReaderAt, i *intent, size int64) (int64, error
 // die and disks fail at sector boundaries, so the first sector that is neither ours nor empty begins with the bytes
 // of another, unless a sector after it is ours: then the append is complete and was edited since. That other has to begin
 // with a separator, or nothing before it may be ours: a program that has written the file anew, with the torn append in
-// it, begins anywhere, and what it has must not be cut in the middle of a message.
+// it, begins anywhere, even right behind it, and what it has must not be cut in the middle of a message.
 func (j *journal) tornEnd(f io.ReaderAt, i *intent, size int64) (int64, error) {
 	src := source{r: f, piece: pieceOf(j.window)}
 	empty, ours, foreign := false, false, int64(-1)
@@ -110,8 +110,10 @@ func (j *journal) tornEnd(f io.ReaderAt, i *intent, size int64) (int64, error) {
 	switch {
 	case foreign < 0 && !empty && size >= i.at+i.n:
 		return i.at, nil // complete
-	case foreign < 0:
+	case foreign < 0 && size <= end:
 		return end, nil
+	case foreign < 0:
+		foreign = end
 	case foreign == i.at:
 		return i.at, nil // nothing is known to be ours
 	}

@@ -32,6 +32,10 @@ func TestTornAppend(t *testing.T) {
 			"a sector was lost, others wrote the rest anew", string(old) + string(data[:sector(3)]) + strings.Repeat("\x00", 512) + "FLAG" + string(data[sector(4):]),
 			string(old) + string(data[:sector(3)]) + strings.Repeat("\x00", 512) + "FLAG" + string(data[sector(4):]),
 		},
+		{
+			"a sector was lost, others made the message longer at its end", string(old) + string(data[:sector(3)]) + strings.Repeat("\x00", 512) + string(data[sector(4):]) + "\nStatus: O\n\n",
+			string(old) + string(data[:sector(3)]) + strings.Repeat("\x00", 512) + string(data[sector(4):]) + "\nStatus: O\n\n",
+		},
 		{"others edited it", strings.Replace(whole, string(data[1200:1204]), "FLAG", 1), strings.Replace(whole, string(data[1200:1204]), "FLAG", 1)},
 		{"others edited its end", whole[:len(whole)-9] + "FLAG\n", whole[:len(whole)-9] + "FLAG\n"},
 		{"others moved it", whole[16:], whole[16:]},
