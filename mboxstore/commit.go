@@ -153,7 +153,7 @@ func (j *journal) draft(f spool.File, info spool.Info, l layout) (*planFile, err
 	}
 	p := &planFile{
 		rewritePlan: &rewritePlan{
-			id: randomID(), gen: gen, box: id, path: j.path, layout: l,
+			id: j.newPlanID(), gen: gen, box: id, path: j.path, layout: l,
 			extSize: extendedSize(l.oldSize, l.newSize()), window: j.window,
 		},
 		name:    planName{id: id.name(), gen: gen, tmp: true},

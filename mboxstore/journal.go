@@ -70,6 +70,7 @@ const (
 	ruleOrder             // no window overwrites what a later one needs
 	ruleAllWritten        // all windows and marks are durable before it is recorded that they are written
 	ruleGeneration        // a plan that replaces another has a higher generation
+	rulePlanID            // the id of a plan is random
 )
 
 // journal makes changes of one mailbox file so that they are there wholly or not at all. The caller holds the
@@ -232,6 +233,14 @@ func pendingPath(dir spool.Dir, name string) (string, error) {
 		return "", err
 	}
 	return p.path, p.f.Close()
+}
+
+// newPlanID is the id of a new plan. Marks in the mailbox are made of it, so nobody may have seen it before.
+func (j *journal) newPlanID() planID {
+	if j.keeps(rulePlanID) {
+		return randomID()
+	}
+	return planID{1}
 }
 
 func randomID() (id planID) {
