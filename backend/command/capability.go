@@ -1,41 +1,83 @@
 package command
 
 import (
+	"slices"
 	"strings"
 
+	"spoold/backend/session"
 	"spoold/backend/wire"
 )
 
-// Capabilities lists what a client may use after login. A name stands here only when the whole of its RFC works.
-func Capabilities() []string {
-	return []string{
-		"IMAP4rev1", "LITERAL+", "SASL-IR", "IDLE", "UIDPLUS", "NAMESPACE", "CHILDREN", "UNSELECT", "MOVE",
-		"ENABLE", "ID", "LIST-EXTENDED", "LIST-STATUS", "STATUS=SIZE",
-	}
+// capabilities are what a client may use after login. A name stands here only when the whole of its RFC works; the page
+// doc/imap.md of cmd/spoold has a line for each.
+var capabilities = []string{
+	"IMAP4rev1",
+	"LITERAL+",
+	"SASL-IR",
+	"IDLE",
+	"UIDPLUS",
+	"NAMESPACE",
+	"CHILDREN",
+	"UNSELECT",
+	"MOVE",
+	"ENABLE",
+	"ID",
+	"LIST-EXTENDED",
+	"LIST-STATUS",
+	"STATUS=SIZE",
+}
+
+// Capabilities lists what is announced to the user of a session: all but what the configuration hides.
+func Capabilities(cfg *session.Config) []string {
+	return slices.DeleteFunc(slices.Clone(capabilities), func(name string) bool { return cfg.Hides(name) })
+}
+
+// CanHide reports whether name is a capability that may be hidden. Without IMAP4rev1 this is no IMAP server.
+func CanHide(name string) bool {
+	return !strings.EqualFold(name, "IMAP4rev1") && slices.ContainsFunc(capabilities, func(c string) bool { return strings.EqualFold(c, name) })
 }
 
 func capability(r *request) error {
 	if err := r.noArguments(); err != nil {
 		return err
 	}
-	r.w.Raw("* CAPABILITY " + strings.Join(Capabilities(), " "))
+	r.w.Raw("* CAPABILITY " + strings.Join(Capabilities(r.s.Config()), " "))
 	r.w.CRLF()
 	return r.done("")
 }
 
-// enable is RFC 5161. No extension of ours has to be enabled, so the answer is always the empty list; asking for
-// what is not there is no mistake.
+// enabling says what has to be enabled, and what to do then besides session.Enable; nil: nothing.
+var enabling = map[string]func(*request) error{}
+
+// enable is RFC 5161. Asking for what is not there, or has been enabled before, is no mistake.
 func enable(r *request) error {
 	p := r.cmd.Args
+	var names []string
 	for first := true; first || !p.AtEnd(); first = false {
 		if err := p.SP(); err != nil {
 			return err
 		}
-		if _, err := p.Atom(); err != nil {
+		name, err := p.Keyword()
+		if err != nil {
+			return err
+		}
+		names = append(names, name)
+	}
+	var enabled []string
+	for _, name := range names {
+		then, known := enabling[name]
+		if !known || r.s.Config().Hides(name) || !r.s.Enable(name) {
+			continue
+		}
+		enabled = append(enabled, name)
+		if then == nil {
+			continue
+		}
+		if err := then(r); err != nil {
 			return err
 		}
 	}
-	r.w.Raw("* ENABLED")
+	r.w.Raw(strings.Join(append([]string{"* ENABLED"}, enabled...), " "))
 	r.w.CRLF()
 	return r.done("")
 }

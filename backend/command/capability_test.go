@@ -21,6 +21,15 @@ func TestEnable(t *testing.T) {
 	c.has(c.ok("SELECT INBOX"), "* 0 RECENT") // nothing has been enabled in imapserver either
 }
 
+// R25: a capability can be switched off for a user.
+func TestR25Hidden(t *testing.T) {
+	h := newHost(t, "")
+	h.config.Hidden = []string{"IDLE", "status=size"}
+	c := h.connect()
+	c.run("CAPABILITY", "* CAPABILITY IMAP4rev1 LITERAL+ SASL-IR UIDPLUS NAMESPACE CHILDREN UNSELECT MOVE ENABLE ID "+
+		"LIST-EXTENDED LIST-STATUS", "OK CAPABILITY completed")
+}
+
 // R17: ID takes NIL and an empty list.
 func TestR17ID(t *testing.T) {
 	h := newHost(t, "")

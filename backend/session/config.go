@@ -3,6 +3,8 @@ package session
 import (
 	"context"
 	"log/slog"
+	"slices"
+	"strings"
 	"time"
 
 	"spoold/mboxstore"
@@ -33,6 +35,8 @@ type Config struct {
 	Bye func(text string) error
 	// Now is the clock that relative searches use; nil: time.Now.
 	Now func() time.Time
+	// Hidden are capabilities that are not announced to this user.
+	Hidden []string
 }
 
 // Store is the user's mailboxes by name. Names are raw bytes, '/' separated; the inbox is "INBOX".
@@ -66,4 +70,9 @@ type Subscriptions interface {
 	List() ([]string, error)
 	Add(name string) error
 	Remove(name string) error
+}
+
+// Hides reports whether a capability is not announced to this user.
+func (c *Config) Hides(capability string) bool {
+	return slices.ContainsFunc(c.Hidden, func(h string) bool { return strings.EqualFold(h, capability) })
 }

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,6 +25,8 @@ type Session struct {
 	view *View        // nil: no mailbox is selected
 
 	listing *patience // of the LIST that runs; else nil
+
+	enabled []string // extensions that the client has enabled (RFC 5161), in upper case
 
 	forward []string // raw names of the command that is being passed to imapserver
 
@@ -54,6 +57,18 @@ func (s *Session) raw(i int, name string) string {
 	}
 	return canonical(wire.EncodeMUTF7(name))
 }
+
+// Enable notes that the client wants an extension; false: it was enabled before.
+func (s *Session) Enable(name string) bool {
+	if s.Enabled(name) {
+		return false
+	}
+	s.enabled = append(s.enabled, name)
+	return true
+}
+
+// Enabled reports whether the client has enabled an extension, whose name is in upper case.
+func (s *Session) Enabled(name string) bool { return slices.Contains(s.enabled, name) }
 
 // View is the selected mailbox, or nil.
 func (s *Session) View() *View { return s.view }

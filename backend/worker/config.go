@@ -35,6 +35,8 @@ type Config struct {
 	MaxSessions int  // 0: 100
 	AppendLimit int64
 
+	Hidden []string // capabilities that are not announced
+
 	IdleExit time.Duration // without session until the worker ends: 10 min
 	KeepOpen time.Duration // a mailbox stays open after its last use: 1 min
 }

@@ -38,12 +38,12 @@ func (w *Worker) Serve(nc net.Conn, l privsep.Login) {
 		User: w.cfg.User, Hostname: w.cfg.Hostname, Version: w.cfg.Version,
 		Store: st, Subscriptions: spool.OpenSubscriptions(w.cfg.Home, w.cfg.prefix()),
 		ReadOnly: w.cfg.ReadOnly, Log: log, AppendLimit: w.cfg.AppendLimit, Explain: explain,
-		StatusWait: w.cfg.StatusWait,
+		StatusWait: w.cfg.StatusWait, Hidden: w.cfg.Hidden,
 	})
 	conn := imapconn.New(nc, imapconn.Config{
 		Table:    command.Table(s),
 		Session:  imapconn.SessionHooks{Classify: classifier(s)},
-		Greeting: w.greeting(l),
+		Greeting: w.greeting(l, command.Capabilities(s.Config())),
 		Unread:   l.Unread,
 		Limits:   wire.Limits{Append: w.cfg.AppendLimit},
 		Log:      log,
@@ -102,8 +102,8 @@ func (w *Worker) newSession(c *imapserver.Conn) (imapserver.Session, *imapserver
 
 // greeting is the answer that the client waits for: the tagged OK of its login, or a greeting when
 // there was none.
-func (w *Worker) greeting(l privsep.Login) func(*imapconn.Conn) {
-	code := capabilityCode()
+func (w *Worker) greeting(l privsep.Login, capabilities []string) func(*imapconn.Conn) {
+	code := "CAPABILITY " + strings.Join(capabilities, " ")
 	return func(c *imapconn.Conn) {
 		if l.Tag == "" {
 			c.W().Untagged("PREAUTH", code, w.cfg.Hostname+" spoold ready, user "+w.cfg.User)
@@ -111,10 +111,6 @@ func (w *Worker) greeting(l privsep.Login) func(*imapconn.Conn) {
 		}
 		c.W().Tagged(l.Tag, "OK", code, "User "+w.cfg.User+" authenticated")
 	}
-}
-
-func capabilityCode() string {
-	return "CAPABILITY " + strings.Join(command.Capabilities(), " ")
 }
 
 // turnAway answers a login that cannot be served.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"spoold/backend/command"
 	"spoold/backend/login"
 )
 
@@ -23,6 +24,7 @@ type config struct {
 	Auth   authConfig
 	Serve  serveConfig
 	Limits limitsConfig
+	IMAP   imapConfig
 }
 
 type mailConfig struct {
@@ -51,6 +53,24 @@ type limitsConfig struct {
 	Message      int64         // octets of a message to APPEND
 	LoginTimeout time.Duration // from connection to login
 	WorkerIdle   time.Duration // without session until a worker ends
+}
+
+// imapConfig says which capabilities are not announced.
+type imapConfig struct {
+	Disable    []string            // to nobody
+	DisableFor map[string][]string // to a user
+}
+
+// hidden is what is not announced to a user.
+func (c *imapConfig) hidden(user string) []string {
+	return slices.Concat(c.Disable, c.DisableFor[user])
+}
+
+func parseCapability(s string) (string, error) {
+	if !command.CanHide(s) {
+		return "", fmt.Errorf("%q is not a capability that can be disabled", s)
+	}
+	return strings.ToUpper(s), nil
 }
 
 // defaults are those of a host.

@@ -89,6 +89,9 @@ func TestConfigErrors(t *testing.T) {
 		{"flush now", "[mail]\nflush = \"1ms\"\n", "line 2: mail.flush: \"1ms\" is not between 10ms and 1m"},
 		{"flush never", "[mail]\nflush = \"1h\"\n", "line 2: mail.flush: \"1h\" is not between"},
 		{"zero", "[limits]\nsessions = 0\n", "line 2: limits.sessions: 0 is not above 0"},
+		{"unknown capability", "[imap]\ndisable = [\"IDLE\", \"XIDLE\"]\n", "line 2: imap.disable: \"XIDLE\" is not a capability that can be disabled"},
+		{"no IMAP at all", "[imap]\ndisable = [\"imap4rev1\"]\n", "line 2: imap.disable: \"imap4rev1\" is not"},
+		{"unknown capability for a user", "[imap.disable_for]\nbob = [\"X\"]\n", "line 2: imap.disable_for.bob: \"X\" is not"},
 		{"dotted key", "limits.message = -1\n", "line 1: limits.message: -1 is not above 0"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"spoold/backend/login"
@@ -45,6 +47,10 @@ type configFile struct {
 		LoginTimeout *string `toml:"login_timeout"`
 		WorkerIdle   *string `toml:"worker_idle"`
 	} `toml:"limits"`
+	IMAP struct {
+		Disable    []string            `toml:"disable"`
+		DisableFor map[string][]string `toml:"disable_for"`
+	} `toml:"imap"`
 }
 
 // parseConfig reads a configuration over the defaults. Its errors show the line.
@@ -68,7 +74,22 @@ func parseConfig(text []byte) (config, error) {
 	take(t, "auth.plaintext", f.Auth.Plaintext, login.ParsePlaintext, &c.Auth.Plaintext)
 	c.Serve.ReadOnly = f.Serve.ReadOnly
 	t.limits(&f, &c.Limits)
+	takeAll(t, "imap.disable", f.IMAP.Disable, parseCapability, &c.IMAP.Disable)
+	c.IMAP.DisableFor = t.disableFor(f.IMAP.DisableFor)
 	return c, t.err
+}
+
+func (t *taker) disableFor(users map[string][]string) map[string][]string {
+	var all map[string][]string
+	for _, user := range slices.Sorted(maps.Keys(users)) {
+		var hidden []string
+		takeAll(t, "imap.disable_for."+user, users[user], parseCapability, &hidden)
+		if all == nil {
+			all = map[string][]string{}
+		}
+		all[user] = hidden
+	}
+	return all
 }
 
 func (t *taker) listen(f *configFile) []address {

@@ -27,6 +27,8 @@ func (c *config) workerConfig(id privsep.Identity, hostname string) worker.Confi
 
 		ReadOnly: c.Serve.ReadOnly, MaxSessions: c.Limits.Sessions, AppendLimit: c.Limits.Message,
 		IdleExit: c.Limits.WorkerIdle,
+
+		Hidden: c.IMAP.hidden(id.Name),
 	}
 }
 
@@ -49,7 +51,7 @@ func personalConfig(path string) (config, error) {
 	host, err := readConfig(path)
 	switch {
 	case err == nil:
-		c.Mail, c.Lock, c.Serve.ReadOnly, c.Limits = host.Mail, host.Lock, host.Serve.ReadOnly, host.Limits
+		c.Mail, c.Lock, c.Serve.ReadOnly, c.Limits, c.IMAP = host.Mail, host.Lock, host.Serve.ReadOnly, host.Limits, host.IMAP
 	case errors.Is(err, fs.ErrNotExist):
 		c.Mail.State = "%h/.local/state/spoold"
 		if _, err := os.Stat("/var/spool/mail"); err != nil {

@@ -143,13 +143,18 @@ type dialogue struct {
 	r  *bufio.Reader
 }
 
-func (s *served) login(user string) *dialogue {
+func (s *served) connect() *dialogue {
 	s.t.Helper()
 	nc, err := net.Dial("tcp", s.addr)
 	s.check(err)
 	s.t.Cleanup(func() { nc.Close() })
 	s.check(nc.SetDeadline(time.Now().Add(30 * time.Second)))
-	d := &dialogue{s, nc, bufio.NewReader(nc)}
+	return &dialogue{s, nc, bufio.NewReader(nc)}
+}
+
+func (s *served) login(user string) *dialogue {
+	s.t.Helper()
+	d := s.connect()
 	d.until("* OK ")
 	d.do("OK", "LOGIN "+user+" secret")
 	return d
