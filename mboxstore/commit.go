@@ -170,7 +170,10 @@ func (j *journal) draft(f spool.File, info spool.Info, l layout) (*planFile, err
 		}
 		p.sums = append(p.sums, sum)
 	}
-	p.edges, err = p.edgesOf(f)
+	if p.edges, err = p.edgesOf(f); err != nil {
+		return nil, err
+	}
+	p.rears, err = p.rearsOf(f)
 	return p, err
 }
 

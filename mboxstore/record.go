@@ -25,7 +25,7 @@ import (
 
 const (
 	sectorSize  = 512 // a disk writes so many bytes wholly or not at all
-	recordMagic = "spooldJ\x01"
+	recordMagic = "spooldJ\x02"
 	headSize    = 64
 	maxRecord   = 64 << 20
 	maxWindow   = 1 << 30
@@ -139,7 +139,8 @@ type rewritePlan struct {
 	window  int64 // largest number of bytes in a window
 	slot    int64 // length of a window slot
 	sums    []uint32
-	edges   uint32 // checksum of what edgesOf names, in the old file
+	edges   uint32   // checksum of what edgesOf names, in the old file
+	rears   []uint32 // checksums of what the second marks overwrite
 }
 
 // gap is what lies between the end of the new content and that of the extended file.
@@ -158,9 +159,11 @@ func (p *rewritePlan) encode(out io.Writer) error {
 		b = appendInt(b, v)
 	}
 	b = binary.LittleEndian.AppendUint32(b, p.edges)
-	b = appendInt(b, int64(len(p.sums)))
-	for _, s := range p.sums {
-		b = binary.LittleEndian.AppendUint32(b, s)
+	for _, sums := range [][]uint32{p.rears, p.sums} {
+		b = appendInt(b, int64(len(sums)))
+		for _, s := range sums {
+			b = binary.LittleEndian.AppendUint32(b, s)
+		}
 	}
 	for _, s := range p.layout.segs {
 		switch {
@@ -266,6 +269,7 @@ func decodePlan(h recordHead, body []byte) (*rewritePlan, error) {
 	p.layout.oldSize, p.layout.start = r.int(), r.int()
 	p.extSize, p.window, p.slot = r.int(), r.int(), r.int()
 	p.edges = r.sum()
+	p.rears = r.sums(r.int())
 	p.sums = r.sums(r.int())
 	for len(r.b) > 0 {
 		p.layout.segs = append(p.layout.segs, r.segment())

@@ -15,13 +15,9 @@ const edge = 64
 // the whole file anew: the bytes beside the marks in a gap or a dead range, and what stands before it when nothing is
 // written there.
 func (p *planFile) edgesOf(f io.ReaderAt) (sum uint32, err error) {
-	stale := p.layout.dead()
-	if p.gap() > 0 && !p.extends() {
-		stale = append(stale, extent{p.layout.newSize(), p.gap()})
-	}
 	mark := int64(len(p.id))
 	var parts []extent
-	for _, e := range stale {
+	for _, e := range p.oldStale() {
 		n := max(0, min(edge, e.n-2*mark))
 		parts = append(parts, extent{e.off + mark, n}, extent{e.off + e.n - mark - n, n})
 		if len(p.windows) == 0 {
@@ -38,12 +34,68 @@ func (p *planFile) edgesOf(f io.ReaderAt) (sum uint32, err error) {
 	return sum, nil
 }
 
+// oldStale is what is to go, as far as it is in the old file.
+func (p *planFile) oldStale() []extent {
+	stale := p.layout.dead()
+	if p.gap() > 0 && !p.extends() {
+		stale = append(stale, extent{p.layout.newSize(), p.gap()})
+	}
+	return stale
+}
+
+// rearMarks calls use for each sector's part of the places where a stale range has its second mark, with the mark and
+// with what is there now.
+func (p *planFile) rearMarks(f io.ReaderAt, use func(off int64, mark, now []byte) error) error {
+	now := make([]byte, len(p.id))
+	for _, e := range p.oldStale() {
+		at, end := e.off+e.n-int64(len(p.id)), e.off+e.n
+		if at < e.off {
+			continue
+		}
+		if err := readFull(f, now, at); err != nil {
+			return err
+		}
+		for off := at; off < end; {
+			n := min(sectorSize-off%sectorSize, end-off)
+			if err := use(off, p.id[off-at:off-at+n], now[off-at:off-at+n]); err != nil {
+				return err
+			}
+			off += n
+		}
+	}
+	return nil
+}
+
+// rearsOf lists the checksums of what rearMarks finds, in the old file.
+func (p *planFile) rearsOf(f io.ReaderAt) (sums []uint32, err error) {
+	err = p.rearMarks(f, func(_ int64, _, old []byte) error {
+		sums = append(sums, crc32.Checksum(old, castagnoli))
+		return nil
+	})
+	return sums, err
+}
+
+// verifyEdges notices what another program has moved. The place of a second mark holds that or what was there before:
+// if it is longer by some bytes there, all that follows has moved.
 func (p *planFile) verifyEdges(f io.ReaderAt) error {
 	sum, err := p.edgesOf(f)
 	if err == nil && sum != p.edges {
 		err = &damage{p.layout.newSize(), "bytes around what is to go"}
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	i := 0
+	return p.rearMarks(f, func(off int64, mark, now []byte) error {
+		if i >= len(p.rears) {
+			return ErrJournal
+		}
+		if !bytes.Equal(mark, now) && crc32.Checksum(now, castagnoli) != p.rears[i] {
+			return &damage{off, "neither the old bytes nor a mark"}
+		}
+		i++
+		return nil
+	})
 }
 
 // verifyExtension compares what window i writes behind the old end with what it writes and with the LFs that were durable
