@@ -25,6 +25,7 @@ type cutRange struct {
 	whole    bool         // all of it goes
 	with     *keptMessage // takes its place
 	fragment bool         // of a message that nobody has whole
+	first    bool         // with differs in the first line only
 }
 
 // mixer settles the mixed messages of a file.
@@ -302,19 +303,32 @@ func (x *mixer) settleTwice() error {
 
 // settled is what r becomes, without what other programs change.
 func (x *mixer) settled(r *record) ([]byte, error) {
-	c, cut := x.cuts[r.off]
-	switch {
-	case !cut:
+	if _, cut := x.cuts[r.off]; !cut {
 		return x.read(r)
-	case c.with != nil:
-		return bytes.TrimRight(c.with.plain(), "\n"), nil
+	}
+	k, err := x.becomes(r)
+	if err != nil {
+		return nil, err
+	}
+	return bytes.TrimRight(k.plain(), "\n"), nil
+}
+
+// becomes is the message that r becomes, when not all of it goes.
+func (x *mixer) becomes(r *record) (*keptMessage, error) {
+	c, cut := x.cuts[r.off]
+	if c.with != nil {
+		k := *c.with
+		return &k, nil
 	}
 	k, err := readKept(x.f, r)
 	if err != nil {
 		return nil, err
 	}
-	k.text = slices.Concat(k.text[:c.from-r.body()], k.text[c.to-r.body():])
-	return bytes.TrimRight(k.plain(), "\n"), nil
+	k.status = r.said()
+	if cut {
+		k.text = slices.Concat(k.text[:c.from-r.body()], k.text[c.to-r.body():])
+	}
+	return k, nil
 }
 
 // unmix settles the mixed messages that the interrupted rewrite left.
@@ -332,6 +346,10 @@ func (r *repairer) unmix(s *scanned) error {
 	var marks []markedAt
 	if err == nil {
 		marks, err = x.marks(p.id)
+	}
+	heads := headsOf(runs)
+	if err == nil {
+		err = x.settleHeaders(heads)
 	}
 	if err == nil {
 		r.joined, err = x.settleJoined(&p.layout, runs)
@@ -357,6 +375,9 @@ func (r *repairer) unmix(s *scanned) error {
 		err = x.settleTwice()
 	}
 	if err == nil {
+		err = x.settleFirstLines(heads)
+	}
+	if err == nil {
 		r.takeOut(s)
 	}
 	return err
@@ -374,6 +395,8 @@ func (r *repairer) takeOut(s *scanned) {
 		case c.whole:
 			r.act(rec.off, "mixed", "", "halves of messages that are whole in other places, or that went before, are left out")
 			continue
+		case c.first:
+			r.act(rec.off, "separator", "", "the first line of another message gives way to that of the message with UID %d, from the journal", rec.onFile.uid)
 		case c.with != nil:
 			r.act(rec.off, "restored", "", "halves of two messages give way to the first, with UID %d, from the journal", rec.onFile.uid)
 		case cut:
