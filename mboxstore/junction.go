@@ -369,6 +369,9 @@ func (r *repairer) unmix(s *scanned) error {
 		err = x.settleMarks(p.id)
 	}
 	if err == nil {
+		err = x.settlePlaces(&p.layout, heads, runs)
+	}
+	if err == nil {
 		err = x.settleKnown()
 	}
 	if err == nil {

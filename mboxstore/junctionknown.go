@@ -1,6 +1,9 @@
 package mboxstore
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // What was known of a message before the crash tells what of it is its own. Its header is the same and its text is not:
 // nobody edits texts while a rewrite is unfinished, so bytes of the rewrite are in it. It is whole before them, or on
@@ -16,10 +19,18 @@ func (x *mixer) settleKnown() error {
 	for _, old := range x.known.uid {
 		heads[old.digest] = true
 	}
+	home := x.atHome()
 	for i := range x.records {
 		r := &x.records[i]
 		old := x.known.uid[r.onFile.uid]
-		if _, cut := x.cuts[r.off]; cut || old == nil || x.known.has(r) {
+		if _, cut := x.cuts[r.off]; cut || old == nil {
+			continue
+		}
+		if x.known.has(r) {
+			is := func(v *record) bool { return home[v.UID] }
+			if !same(r, old) && home[old.UID] && slices.ContainsFunc(x.known.digest[key(r)], is) {
+				x.cuts[r.off] = cutRange{whole: true} // one's X-UID, and the bytes of another
+			}
 			continue
 		}
 		if old.digest != r.digest {
@@ -35,6 +46,23 @@ func (x *mixer) settleKnown() error {
 		x.cuts[r.off] = stale(k.text, old).in(r)
 	}
 	return nil
+}
+
+// atHome are the known messages that are whole in a place of their own, or will be.
+func (x *mixer) atHome() map[UID]bool {
+	home := map[UID]bool{}
+	for i := range x.records {
+		r := &x.records[i]
+		c, cut := x.cuts[r.off]
+		old := x.known.uid[r.onFile.uid]
+		switch {
+		case c.with != nil:
+			home[claimedUID(&c.with.status)] = true
+		case !cut && old != nil && same(r, old) && !x.marked[r.off]:
+			home[old.UID] = true
+		}
+	}
+	return home
 }
 
 // in makes offsets in the text of r those in the file.
