@@ -22,11 +22,12 @@ type repairWorld struct {
 	keys map[string]mailKey // by subject
 	uids map[string]UID
 
-	removed mailKey // by mutt
-	cut     []byte  // all of that
-	had     []byte  // file and journal before the repair
-	nowhere int     // messages of which mutt has removed a part that nobody else had
-	changed string  // by mutt: what it added is another message for clients
+	removed mailKey           // by mutt
+	cut     []byte            // all of that
+	had     heldBytes         // before the repair
+	texts   map[string][]byte // as they were before the crash, by subject
+	nowhere int               // messages of which mutt has removed a part that nobody else had
+	changed string            // by mutt: what it added is another message for clients
 	left    int
 
 	windows []int64 // of the journal
@@ -58,9 +59,9 @@ func newRepairWorld(t *testing.T, seed int64) *repairWorld {
 	must(t, m.writePending(t.Context(), true))
 	must(t, m.Close(t.Context()))
 	must(t, m.saveCache(true)) // as the kernel does within seconds
-	w.keys, w.uids = map[string]mailKey{}, map[string]UID{}
+	w.keys, w.uids, w.texts = map[string]mailKey{}, map[string]UID{}, map[string][]byte{}
 	for _, r := range w.scan() {
-		w.keys[r.subject], w.uids[r.subject] = r.key, r.uid
+		w.keys[r.subject], w.uids[r.subject], w.texts[r.subject] = r.key, r.uid, r.text
 	}
 	return w
 }
@@ -70,6 +71,7 @@ type scannedMail struct {
 	key     mailKey
 	uid     UID
 	raw     []byte
+	text    []byte
 	status  [2]int // of the block, in raw
 }
 
@@ -82,7 +84,7 @@ func (w *repairWorld) scan() (list []scannedMail) {
 		_, subject, _ := strings.Cut(string(raw), "Subject: ")
 		subject, _, _ = strings.Cut(subject, "\n")
 		at := int(r.fromLen) + int(r.intOff)
-		list = append(list, scannedMail{subject, k.key(), r.onFile.uid, raw, [2]int{at, at + int(r.intLen)}})
+		list = append(list, scannedMail{subject, k.key(), r.onFile.uid, raw, k.text, [2]int{at, at + int(r.intLen)}})
 		return nil
 	})
 	must(w.t, err)
@@ -168,12 +170,18 @@ func (w *repairWorld) verify(before []scannedMail, gone []string) error {
 			continue
 		}
 		if n == 0 && k != w.removed && !w.cutBy(before, s, k) && w.partCut(s) {
+			if w.had.whole(s, w.texts[s]) || bytes.Contains(w.held(), w.texts[s]) {
+				return fmt.Errorf("message %s is not there, though its text is", s)
+			}
 			w.nowhere++
 			continue
 		}
 		if n > 1 || n == 0 && k != w.removed && !w.cutBy(before, s, k) {
 			return fmt.Errorf("message %s is there %d times", s, n)
 		}
+	}
+	if err := w.had.in(w.held()); err != nil {
+		return err
 	}
 	w.left += len(times) // halves whose whole message mutt removed, or that was to go: kept, since nobody else has them
 	for _, b := range before {
@@ -221,35 +229,6 @@ func (w *repairWorld) journalBytes(dir string) (b []byte) {
 	return b
 }
 
-// partCut reports whether mutt itself has removed a part of the message, as the halves of two messages that it took for
-// one: lines of its text that neither the file nor the journal had any more. Three in a row, since where halves meet
-// two may be broken. Then whatever there was of the message has to be in the file still, or in lost/.
-func (w *repairWorld) partCut(subject string) bool {
-	if w.cut == nil || w.unit == 0 {
-		return false
-	}
-	run, cut := 0, false
-	var kept [][]byte
-	for k := range 40 {
-		line := fmt.Appendf(nil, "\nline %d of message %s\n", k, subject[1:])
-		switch {
-		case bytes.Contains(w.had, line):
-			kept = append(kept, line)
-			run = 0
-		case bytes.Contains(w.cut, line):
-			run++
-			cut = cut || run == 3
-		}
-	}
-	now := slices.Concat(w.disk.Bytes(modelBox), w.journalBytes("/state/journal/lost"))
-	for _, line := range kept {
-		if cut && !bytes.Contains(now, line) {
-			w.t.Errorf("message %s, of which a part was removed: %q is not in lost", subject, line)
-		}
-	}
-	return cut
-}
-
 // repairFigures are counted over all trials.
 type repairFigures struct{ trials, damaged, crashes, rescued, mixed, left, twins, nowhere, separators int }
 
@@ -273,7 +252,7 @@ func (w *repairWorld) foreignRewrite(at, before, crash, mode int, n *repairFigur
 	}
 	n.damaged++
 	list, file := w.scan(), w.disk.Bytes(modelBox)
-	w.had = slices.Concat(file, w.journalBytes("/state/journal"))
+	w.had = heldBytes{file, w.journalBytes("/state/journal")}
 	dry, err := w.repair(false)
 	must(t, err)
 	if !bytes.Equal(file, w.disk.Bytes(modelBox)) {
