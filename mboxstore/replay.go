@@ -218,7 +218,8 @@ func (j *journal) goOn(f spool.File, p, next *planFile, err error) error {
 	return j.finish(f, next, 0)
 }
 
-// gapThere reports whether the stale bytes at the end have still to go. Their first block may have been zeroed.
+// gapThere reports whether the stale bytes at the end have still to go. Their first block may have been zeroed: before
+// the new size was durable, or by a full btrfs that has refused to cut them.
 func (p *planFile) gapThere(f spool.File) (bool, error) {
 	info, err := f.Stat()
 	if err != nil || p.gap() == 0 || info.Size < p.extSize {
@@ -232,15 +233,25 @@ func (p *planFile) gapThere(f spool.File) (bool, error) {
 	if err := readFull(f, tail, p.extSize-mark); err != nil {
 		return false, err
 	}
-	switch zeros := len(tail) - len(bytes.TrimLeft(tail, "\x00")); {
-	case bytes.Equal(head, p.id[:]):
-		return bytes.Equal(tail, p.id[:]), nil
-	case !allZero(head) || !bytes.Equal(tail[zeros:], p.id[zeros:]):
+	headZeros, headRest := p.zeroedMark(head)
+	tailZeros, tailRest := p.zeroedMark(tail)
+	switch {
+	case !headRest || !tailRest || headZeros < mark && tailZeros > 0:
 		return false, nil
-	case zeros == 0:
+	case tailZeros == 0:
 		return true, nil
 	}
 	return onlyBytes(f, extent{from, p.gap() - mark}, "\x00")
+}
+
+// zeroedMark counts the NULs that a mark begins with, beyond its own, and reports whether the rest of it is there: the
+// block whose end was zeroed may end within it.
+func (p *planFile) zeroedMark(b []byte) (zeros int64, rest bool) {
+	if bytes.Equal(b, p.id[:]) {
+		return 0, true
+	}
+	n := len(b) - len(bytes.TrimLeft(b, "\x00"))
+	return int64(n), bytes.Equal(b[n:], p.id[n:])
 }
 
 func allZero(b []byte) bool { return len(bytes.TrimLeft(b, "\x00")) == 0 }

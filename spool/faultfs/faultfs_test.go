@@ -184,6 +184,31 @@ func TestPartialWrite(t *testing.T) {
 	}
 }
 
+// What a failed truncation has zeroed reaches the disk only when something else in its page does.
+func TestFailedTruncate(t *testing.T) {
+	for _, at := range []int64{-1, 0, page - 1, page} {
+		d := New(1)
+		f := d.File("mbox", []byte(strings.Repeat("o", 3*page)))
+		d.FailAt(1, syscall.ENOSPC, true)
+		if err := f.Truncate(100); !errors.Is(err, syscall.ENOSPC) {
+			t.Fatalf("Truncate = %v", err)
+		}
+		zeroed := strings.Repeat("o", 100) + strings.Repeat("\x00", page-100) + strings.Repeat("o", 2*page)
+		if diff := cmp.Diff(zeroed, string(d.Bytes("mbox"))); diff != "" {
+			t.Error(diff)
+		}
+		if at >= 0 {
+			put(t, f, "n", at)
+		}
+		ok(t, f.Sync())
+		d.PowerCut(0)
+		want := at >= 0 && at < page
+		if got := bytes.Count(d.Bytes("mbox"), []byte{0}) > 0; got != want {
+			t.Errorf("written at %d: zeros on the disk: %v", at, got)
+		}
+	}
+}
+
 // After a failed fsync the kernel believes that the pages are clean.
 func TestFailedSyncLosesForEver(t *testing.T) {
 	for _, partial := range []bool{false, true} {

@@ -3,6 +3,7 @@ package faultfs
 import (
 	"io/fs"
 	"math/rand/v2"
+	"slices"
 )
 
 // sector is what a disk writes whole or not at all.
@@ -21,6 +22,7 @@ type node struct {
 	pending []change // made since, in order
 	hole    hole     // of cur
 	durHole hole     // of dur
+	zeroed  hole     // what a failed truncation has zeroed for readers, and only for them yet
 	birth   int64
 	a, m, c int64
 
@@ -50,6 +52,23 @@ func (c change) apply(b []byte) []byte {
 	return b
 }
 
+// touches reports whether the page of this number is written anew with the change.
+func (c change) touches(number int64) bool {
+	return c.off/page <= number && (c.data == nil || (c.end()+page-1)/page > number)
+}
+
+// failedTruncate zeroes what is behind size in its page, for readers: the page is not written until something else in
+// it is.
+func (n *node) failedTruncate(size int64) {
+	h := hole{size, min((size/page+1)*page, int64(len(n.cur)))}
+	if h.off >= h.end {
+		return
+	}
+	n.cur = slices.Clone(n.cur)
+	clear(n.cur[h.off:h.end])
+	n.zeroed = h
+}
+
 func grow(b []byte, size int64) []byte {
 	if int64(len(b)) < size {
 		b = append(b, make([]byte, size-int64(len(b)))...)
@@ -77,6 +96,10 @@ func (c change) sectors() []change {
 }
 
 func (n *node) change(c change) {
+	if n.zeroed.end > n.zeroed.off && c.touches(n.zeroed.off/page) {
+		n.pending = append(n.pending, change{off: n.zeroed.off, data: make([]byte, n.zeroed.end-n.zeroed.off)})
+		n.zeroed = hole{}
+	}
 	n.hole = c.fill(n.hole)
 	n.cur = c.apply(n.cur)
 	n.pending = append(n.pending, c)
@@ -128,6 +151,6 @@ func surviving(disk []byte, c change, survives func() bool) []byte {
 func (n *node) powerCut(survives func() bool, rng *rand.Rand) {
 	n.settle(survives, rng)
 	n.cur = append([]byte(nil), n.dur...)
-	n.hole = n.durHole
+	n.hole, n.zeroed = n.durHole, hole{}
 	n.markAfterPowerCut(survives)
 }

@@ -105,8 +105,15 @@ func pageCut(rng *rand.Rand, off int64, size int) int {
 }
 
 func (d *FS) truncate(n *node, name string, size int64) error {
-	if err := d.must("truncate %s %d", name, size); err != nil {
-		return err
+	v := d.next("truncate %s %d", name, size)
+	switch {
+	case v.crash:
+		d.die()
+	case v.err != nil && v.partial:
+		n.failedTruncate(size)
+	}
+	if v.err != nil {
+		return v.err
 	}
 	if size > d.room(n) {
 		return unix.ENOSPC
