@@ -120,7 +120,7 @@ func replays(client *Client, o orders, locked string) error {
 	}
 	switch o.Replay {
 	case "done":
-		return client.Replayed(nil)
+		return errors.Join(client.Replayed(nil), client.Idle(0))
 	case "failed":
 		return client.Replayed(errors.New("journal damaged"))
 	case "hang":

@@ -26,7 +26,7 @@ const (
 	Lock   Kind = "lock"   // make the lock of my inbox
 	Unlock Kind = "unlock" // remove it
 	Create Kind = "create" // create my inbox
-	Idle   Kind = "idle"   // I have no session, and Count connections were handed to me so far
+	Idle   Kind = "idle"   // I have no session, take none of other processes, and Count were handed to me so far
 	Reply  Kind = "reply"  // Error is empty when it was done
 
 	Replayed Kind = "replayed" // the journals are replayed; Error is empty when all of them are

@@ -97,7 +97,7 @@ func (w *worker) askReplay() {
 	}
 }
 
-// replayed ends a replay, and lets a worker go that was started for it only.
+// replayed ends a replay. A worker that was started for it only says that it is idle next.
 func (s *Supervisor) replayed(w *worker, err error) error {
 	s.mu.Lock()
 	r := w.replay
@@ -112,7 +112,7 @@ func (s *Supervisor) replayed(w *worker, err error) error {
 			s.o.Log.Error("Lock of dead worker", "user", w.id.Name, "err", err)
 		}
 	}
-	return s.idle(w, 0)
+	return nil
 }
 
 // bury takes an ended worker off the books, and starts the next if it died with err. It says

@@ -71,7 +71,11 @@ func (s *Supervisor) Hand(id Identity, l Login, conn syscall.Conn) error {
 			return err
 		}
 		err = w.proc.Conn.Send(Message{Kind: Hand, Login: &l}, conn)
-		if err == nil || fresh || errors.Is(err, ErrMessage) {
+		if err == nil {
+			return nil
+		}
+		s.unhand(w) // it never comes to w, which would be waited for
+		if fresh || errors.Is(err, ErrMessage) {
 			return err
 		}
 		// It has died since its last session and was not noticed yet; the next one is fresh.
@@ -97,6 +101,13 @@ func (s *Supervisor) worker(id Identity) (w *worker, fresh bool, err error) {
 	}
 	w.hands++
 	return w, !ok, nil
+}
+
+// unhand takes back what worker has counted.
+func (s *Supervisor) unhand(w *worker) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w.hands--
 }
 
 // start starts a worker and puts it in the table. The caller holds mu.

@@ -62,10 +62,9 @@ func (r *runner) servePeer(uc *net.UnixConn, c *privsep.Conn) error {
 		if m.Kind != privsep.Hand || m.File == nil || m.Login == nil {
 			return privsep.ErrMessage
 		}
-		if r.isStopping() {
+		if !r.receivedFromPeer() {
 			return errors.Join(m.File.Close(), net.ErrClosed)
 		}
-		r.received(0)
 		go func() { defer r.left(); r.serve(m) }()
 		if err := c.Send(privsep.Message{Kind: privsep.Reply, ID: m.ID}, nil); err != nil {
 			return err

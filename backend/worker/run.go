@@ -89,6 +89,7 @@ type runner struct {
 	active   int    // connections, also of others, that are not over
 	lastUsed time.Time
 	alone    chan struct{} // closed when active is 0
+	leaving  bool          // the supervisor was told that we are idle: Stop is on its way, or another connection of his
 	stopping bool
 }
 
@@ -102,11 +103,31 @@ func newRunner(cfg Config, log *slog.Logger) *runner {
 func (r *runner) received(handed uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if handed > 0 {
+		r.leaving = false
+	}
+	r.count += handed
+	r.enters()
+}
+
+// enters counts a connection in. The caller holds mu.
+func (r *runner) enters() {
 	if r.active == 0 {
 		r.alone = make(chan struct{})
 	}
-	r.count += handed
 	r.active++
+}
+
+// receivedFromPeer counts in what another process brings, unless we are about to end. The supervisor, which does not
+// know of it, may have sent Stop by now: the session would be cut off as soon as that is read.
+func (r *runner) receivedFromPeer() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.leaving || r.stopping {
+		return false
+	}
+	r.enters()
+	return true
 }
 
 func (r *runner) left() {
@@ -146,13 +167,19 @@ func (r *runner) tellIdle(client *privsep.Client, ended <-chan struct{}) {
 		}
 		r.mu.Lock()
 		idle, count := r.active == 0 && time.Since(r.lastUsed) >= r.cfg.IdleExit, r.count
+		r.leaving = r.leaving || idle
 		r.mu.Unlock()
-		if !idle {
-			continue
+		if idle {
+			r.offerToLeave(client, count)
 		}
-		if err := client.Idle(count); err != nil && !errors.Is(err, net.ErrClosed) {
-			r.log.Debug("Supervisor not told", "err", err)
-		}
+	}
+}
+
+// offerToLeave tells the supervisor that we are idle; r.leaving is set. He sends Stop, unless he has handed out more
+// than count connections: then the one on its way ends r.leaving.
+func (r *runner) offerToLeave(client *privsep.Client, count uint64) {
+	if err := client.Idle(count); err != nil && !errors.Is(err, net.ErrClosed) {
+		r.log.Debug("Supervisor not told", "err", err)
 	}
 }
 
@@ -194,6 +221,13 @@ func (r *runner) replay(client *privsep.Client) {
 	}
 	if err := client.Replayed(err); err != nil && !errors.Is(err, net.ErrClosed) {
 		r.log.Warn("Supervisor not told of the replay", "err", err)
+	}
+	r.mu.Lock()
+	idle := r.active == 1 && r.count == 0 // there is this replay only
+	r.leaving = r.leaving || idle
+	r.mu.Unlock()
+	if idle {
+		r.offerToLeave(client, 0)
 	}
 }
 

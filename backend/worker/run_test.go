@@ -176,6 +176,58 @@ func TestOneSeat(t *testing.T) {
 	third.hand().do("OK", "LOGOUT")
 }
 
+// A worker that has offered to leave takes no connection of another process: Stop, which the supervisor sent without
+// knowing of that connection, would cut off the session in the middle.
+func TestNobodyEntersALeavingWorker(t *testing.T) {
+	for name, leave := range map[string]func(*supervised){
+		"idle": func(s *supervised) { s.hand().do("OK", "LOGOUT") },
+		"replayed": func(s *supervised) {
+			if err := s.conn.Send(privsep.Message{Kind: privsep.Replay}, nil); err != nil {
+				s.t.Fatal(err)
+			}
+			s.receive(privsep.Replayed)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := user(t)
+			cfg.IdleExit = 40 * time.Millisecond
+			s := run(t, cfg)
+			leave(s)
+			s.receive(privsep.Idle)
+			next := run(t, cfg) // a supervisor that has sent Stop starts the next worker, and hands it this
+			nc, far := socketpair(t)
+			if err := next.conn.Send(privsep.Message{Kind: privsep.Hand, Login: &privsep.Login{Tag: "a", Remote: "test"}}, far); err != nil {
+				t.Fatal(err)
+			}
+			if err := far.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if err := nc.SetReadDeadline(time.Now().Add(200 * time.Millisecond)); err != nil {
+				t.Fatal(err)
+			}
+			if n, err := nc.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Fatalf("served by a worker that leaves: %d, %v", n, err)
+			}
+			if err := s.conn.Send(privsep.Message{Kind: privsep.Stop}, nil); err != nil {
+				t.Fatal(err)
+			}
+			s.wait()
+			c := newClient(t, nc)
+			c.line("a OK ")
+			c.do("OK", "SELECT INBOX")
+			c.do("OK", "LOGOUT")
+		})
+	}
+}
+
+// receive takes the worker's next message of a kind; one that comes before it fails the test.
+func (s *supervised) receive(k privsep.Kind) {
+	s.t.Helper()
+	if m, err := s.conn.Receive(); err != nil || m.Kind != k || m.Error != "" {
+		s.t.Fatalf("message of the worker: %+v, %v, want %s", m, err, k)
+	}
+}
+
 func TestStdio(t *testing.T) {
 	cfg := user(t)
 	stdio := func() (*client, chan error) {
