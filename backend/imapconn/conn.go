@@ -41,12 +41,14 @@ type Conn struct {
 	bye    string     // Shutdown's text
 	kicked bool       // reads fail at once
 	closed bool
+	said   bool          // end has written all there is to say
+	gone   chan struct{} // closed when nc is
 }
 
 // New returns the connection for a client that has logged in.
 func New(nc net.Conn, cfg Config) *Conn {
 	cfg = cfg.withDefaults()
-	c := &Conn{nc: nc, cfg: cfg, log: cfg.Log, state: Authenticated}
+	c := &Conn{nc: nc, cfg: cfg, log: cfg.Log, state: Authenticated, gone: make(chan struct{})}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.w = wire.NewWriter(sink{c})
 	c.in = &source{c: c, unread: cfg.Unread}
@@ -113,22 +115,36 @@ func (c *Conn) unkick() {
 	c.kicked = c.bye != ""
 }
 
-// Close closes the client's connection. What is buffered is not written: the
-// peer may be stuck. For the same reason it sets a past deadline first.
+// Close closes the client's connection, after [wire.HangUp] when it has ended
+// by our last words. Otherwise what is buffered is not written: the peer may be
+// stuck. For the same reason it sets a past deadline first.
 func (c *Conn) Close() error {
 	c.mu.Lock()
-	if c.closed {
-		c.mu.Unlock()
-		return nil
-	}
+	closed, said := c.closed, c.said
 	c.closed = true
 	c.mu.Unlock()
+	if closed {
+		<-c.gone
+		return nil
+	}
+	defer close(c.gone)
 	c.cancel()
-	c.deadline(c.nc.SetDeadline, past())
-	if err := c.nc.Close(); err != nil {
+	hangUp := wire.HangUp
+	if !said {
+		c.deadline(c.nc.SetDeadline, past())
+		hangUp = net.Conn.Close
+	}
+	if err := hangUp(c.nc); err != nil {
 		return fmt.Errorf("close connection: %w", err)
 	}
 	return nil
+}
+
+// spoken notes that the client has been sent everything.
+func (c *Conn) spoken() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.said = true
 }
 
 // past is a deadline that has passed for every clock.

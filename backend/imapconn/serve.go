@@ -98,7 +98,9 @@ func (c *Conn) end(text string) {
 	}
 	if err := c.w.Flush(); err != nil {
 		c.log.Info("connection lost", "err", err)
+		return
 	}
+	c.spoken()
 }
 
 // run runs one command to its answer, or leaves it in pending.

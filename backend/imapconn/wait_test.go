@@ -267,3 +267,42 @@ func TestOverSocket(t *testing.T) {
 		}
 	}
 }
+
+// A command that comes too late does not cost the client the answers before it, nor the BYE.
+func TestShutdownResetsNothing(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	client, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	peer, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	late := make(chan struct{})
+	s := startOn(t, client, peer, func(cfg *Config) {
+		cfg.Table["BUSY"] = Entry{Run: func(_ context.Context, c *Conn, cmd *wire.Command) error {
+			c.Shutdown("enough")
+			<-late
+			c.OK(cmd, "", "BUSY completed")
+			return nil
+		}}
+	})
+	s.expect("* PREAUTH…")
+	for _, line := range []string{"a BUSY\r\n", "b LOGOUT\r\n"} {
+		if _, err := io.WriteString(client, line); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(50 * time.Millisecond) // so that it is a read of its own
+	}
+	close(late)
+	<-s.conn.ctx.Done() // it closes
+	if _, err := io.WriteString(client, "c NOOP\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	s.expect("a OK BUSY completed", "* BYE enough", "end: EOF")
+}

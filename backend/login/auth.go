@@ -187,5 +187,5 @@ func (c *conn) hand(id privsep.Identity, a attempt) {
 	} else {
 		c.log.Info("Authenticated", "user", id.Name, "mech", a.mechanism)
 	}
-	c.over = true
+	c.handed, c.over = true, true
 }

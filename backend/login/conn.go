@@ -27,6 +27,8 @@ type conn struct {
 	plaintext     bool // this client may send a password
 	failures, bad int
 	over          bool // nothing more is read
+	handed        bool // the connection is the worker's now
+	said          bool // it is not, and the client has been sent all there is to say
 }
 
 // limits of a client who has not said who he is. A line of 8 KiB is what RFC 7162 and others ask
@@ -76,8 +78,8 @@ func (c *conn) run(ctx context.Context) {
 		}
 		c.dispatch(ctx, cmd)
 	}
-	if c.nc.SetWriteDeadline(time.Now().Add(lastWords)) == nil {
-		_ = c.w.Flush() // who does not take our last words need not
+	if !c.handed && c.nc.SetWriteDeadline(time.Now().Add(lastWords)) == nil {
+		c.said = c.w.Flush() == nil // who does not take our last words need not
 	}
 }
 

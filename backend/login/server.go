@@ -9,6 +9,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"spoold/backend/wire"
 )
 
 // Server takes connections up to their login.
@@ -53,15 +55,20 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 // ServeConn serves one connection until it is handed over or ends, and closes nc.
 func (s *Server) ServeConn(ctx context.Context, nc net.Conn) {
 	addr := addressOf(nc)
-	// An error of Close tells nothing that could still be told to the client.
-	defer func() { _ = nc.Close() }()
+	hangUp := net.Conn.Close
+	// An error of it tells nothing that could still be told to the client.
+	defer func() { _ = hangUp(nc) }()
 	if !s.enter(addr) {
 		s.cfg.Log.Warn("Too many connections", "host", bracketed(addr))
 		s.turnAway(nc)
 		return
 	}
 	defer s.leave(addr)
-	newConn(s, nc, addr).run(ctx)
+	c := newConn(s, nc, addr)
+	c.run(ctx)
+	if c.said {
+		hangUp = wire.HangUp
+	}
 }
 
 // turnAway never blocks on the client: there are too many of them already.

@@ -17,6 +17,9 @@ import (
 // stopTimeout bounds how long a worker takes to end.
 const stopTimeout = 25 * time.Second
 
+// hangUpTimeout bounds how long it waits then for clients that still hang up; each has a second.
+const hangUpTimeout = 2 * time.Second
+
 // Run is the worker of a supervisor: it serves the connections that client is handed until it is
 // told to stop, the supervisor is gone, or ctx is done. newLog makes the log once the
 // configuration is there.
@@ -324,7 +327,11 @@ func (r *runner) stop(client *privsep.Client) error {
 	if r.worker != nil {
 		err = r.worker.Close(ctx)
 	}
-	if err = errors.Join(err, r.standUp()); err != nil {
+	err = errors.Join(err, r.standUp())
+	hungUp, late := context.WithTimeout(context.Background(), hangUpTimeout)
+	defer late()
+	r.untilAlone(hungUp)
+	if err != nil {
 		return fmt.Errorf("stop worker of %s: %w", r.cfg.User, err)
 	}
 	return nil
