@@ -1,7 +1,9 @@
 package mboxstore
 
 import (
+	"errors"
 	"fmt"
+	"syscall"
 
 	"spoold/spool"
 )
@@ -128,5 +130,14 @@ func (m *Mailbox) synced(err error) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.distrust()
-	return err
+	return fmt.Errorf("%w: %w", errSync, err)
+}
+
+// errSync: what was written in place may not be durable.
+var errSync = errors.New("sync of what was written")
+
+// syncFailed reports whether err is a failed sync, for a reason that may have gone.
+func syncFailed(err error) bool {
+	again := errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EIO)
+	return again && errors.Is(err, errSync)
 }

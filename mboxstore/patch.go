@@ -114,7 +114,7 @@ func (j *journal) carryOutEdits(f spool.File, i *intent) error {
 		return err
 	}
 	if err := f.Datasync(); err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errSync, err)
 	}
 	return j.clearIntent(i.box)
 }

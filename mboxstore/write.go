@@ -52,11 +52,22 @@ func (m *Mailbox) writePending(ctx context.Context, sync bool) error {
 	return m.writeAll(ctx, sync)
 }
 
-// writeAll is writePending for a caller that holds op.
+// writeAll is writePending for a caller that holds op. A sync that fails is tried once more: the kernel tells each of a
+// file's failures once, also of what another program wrote when the disk was still full.
 func (m *Mailbox) writeAll(ctx context.Context, sync bool) error {
 	if m.closed || m.readOnly() || m.file == nil {
 		return nil
 	}
+	err := m.writeOnce(ctx, sync)
+	if syncFailed(err) {
+		m.log.Warn("written once more after a failed sync", "err", err)
+		err = m.writeOnce(ctx, true)
+	}
+	return err
+}
+
+// writeOnce writes all that is pending, and again what a failed sync has left in doubt.
+func (m *Mailbox) writeOnce(ctx context.Context, sync bool) error {
 	m.waiting.Store(false) // a STORE from here on sets it again
 	m.numbering.Store(false)
 	var err error
@@ -74,7 +85,7 @@ func (m *Mailbox) writeAll(ctx context.Context, sync bool) error {
 			return m.carryOut(p, sync)
 		})
 	}
-	if refused(err) {
+	if refused(err) && !syncFailed(err) {
 		err = errors.Join(err, m.locked(ctx, func() error { return m.writeFitting(sync, false) }))
 	}
 	if err != nil || m.unsure.is {
@@ -239,7 +250,7 @@ func (m *Mailbox) writePlan(p *plan, sync bool) error {
 	}
 	if sync && m.unsure.is {
 		if err := m.file.Datasync(); err != nil {
-			return err
+			return fmt.Errorf("%w: %w", errSync, err)
 		}
 		m.unsure.durable()
 	}

@@ -28,10 +28,18 @@ type FS struct {
 	log     []string
 	crashAt int // absolute operation numbers; 0 = never
 	fail    failure
+	unsyncs unsyncs
 	space   int64 // -1: no limit
 	unit    int64 // of a collapse
 	now     func() time.Time
 	last    int64 // the latest time stamp given out
+}
+
+// unsyncs is what FailSyncs asks for.
+type unsyncs struct {
+	name string
+	left int
+	err  error
 }
 
 type failure struct {
@@ -106,6 +114,13 @@ func (d *FS) FailAt(n int, err error, partial bool) {
 	if n > 0 {
 		d.fail = failure{d.ops + n, err, partial}
 	}
+}
+
+// FailSyncs makes the next n syncs of the file name fail with err.
+func (d *FS) FailSyncs(name string, n int, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.unsyncs = unsyncs{name, n, err}
 }
 
 // Space limits the sum of all file sizes: a write that needs more is done as

@@ -128,6 +128,11 @@ func (d *FS) truncate(n *node, name string, size int64) error {
 // ever, or a part of it; but no collapse, which the file system's own journal holds.
 func (d *FS) sync(n *node, what, name string) error {
 	v := d.next("%s %s", what, name)
+	if u := &d.unsyncs; v.err == nil && u.name == name && u.left > 0 {
+		u.left--
+		v.err = u.err
+		d.note("failed: %v", v.err)
+	}
 	switch {
 	case v.crash:
 		d.die()
