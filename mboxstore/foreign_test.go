@@ -102,17 +102,23 @@ func TestRefreshBehindFlusher(t *testing.T) {
 	w.o.LookWait = 300 * time.Millisecond
 	w.o.FlushDelay = 10 * time.Millisecond
 	m := w.open()
-	time.Sleep(100 * time.Millisecond)
+	must(t, m.Flush(t.Context()))
 	must(t, os.WriteFile(w.path+".lock", nil, 0o600))
 	must(t, m.Store(t.Context(), []UID{1}, StoreOp{Mode: StoreAdd, Flags: FlagSeen}))
-	time.Sleep(100 * time.Millisecond)
-	w.deliver(delivered(2))
-	start := time.Now()
-	err := m.Refresh(t.Context())
-	must(t, os.Remove(w.path+".lock"))
-	if d := time.Since(start); d > time.Second {
-		t.Errorf("refresh took %v, err %v", d, err)
+	for m.op.TryLock() { // until the flusher waits for the lock file, again and again
+		m.op.Unlock()
+		time.Sleep(time.Millisecond)
 	}
+	w.deliver(delivered(2))
+	done := make(chan error, 1)
+	go func() { done <- m.Refresh(t.Context()) }()
+	select {
+	case err := <-done: // and the lock file is still there
+		must(t, err)
+	case <-time.After(time.Minute):
+		t.Error("Refresh waits until the lock file is gone")
+	}
+	must(t, os.Remove(w.path+".lock"))
 }
 
 // long From_ line becomes the first line
