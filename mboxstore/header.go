@@ -34,7 +34,7 @@ func ParseHeader(h []byte) Header {
 // headerParser collects a Header line by line.
 type headerParser struct {
 	lines   headerLines
-	words   *wordLists // nil: not shared
+	words   *interner // nil: not shared
 	h       Header
 	served  int    // retained lines
 	uids    int    // X-UID lines

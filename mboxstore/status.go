@@ -30,7 +30,7 @@ func (p *headerParser) addStatus(kind lineKind, line []byte) {
 	case lineStatus, lineXStatus:
 		s.Flags |= flagLetters(lineValue(line))
 	case lineKeywords:
-		s.addKeywords(p.words.list(lineValue(line)))
+		s.addKeywords(p.words.line(lineValue(line)))
 	case lineUID:
 		p.uids++
 		s.UIDDup = p.uids > 1
@@ -110,32 +110,6 @@ func isKeyword(word []byte) bool {
 		}
 	}
 	return true
-}
-
-// wordLists keeps one list for all X-Keywords: lines with the same text.
-type wordLists struct{ lists map[string][]string }
-
-const maxWordLists = 1024 // beyond that, lists are not shared; a sender could make any number of them
-
-func (w *wordLists) list(value []byte) []string {
-	value = bytes.TrimLeft(value, " \t")
-	if len(value) == 0 {
-		return nil
-	}
-	if w == nil {
-		return splitKeywords(value)
-	}
-	if l, ok := w.lists[string(value)]; ok {
-		return l
-	}
-	l := splitKeywords(value)
-	if w.lists == nil {
-		w.lists = map[string][]string{}
-	}
-	if len(w.lists) < maxWordLists && len(value) < 1<<10 {
-		w.lists[string(value)] = l
-	}
-	return l
 }
 
 // The octets that UW fills a block to, from its start to the end of X-Keywords:.
