@@ -176,7 +176,7 @@ func (m *Mailbox) forgetFile() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.closeFile()
-	m.stamp = spool.Stamp{}
+	m.stamp, m.layout = spool.Stamp{}, layoutSeen{}
 }
 
 // lookLocked is look with the file open and the locks held.
@@ -189,6 +189,7 @@ func (m *Mailbox) lookLocked() error {
 		return err
 	}
 	if info.Stamp() == m.stamp && m.index.base.UIDValidity != 0 {
+		m.seeLayout()
 		return nil
 	}
 	s, err := m.scanNews(info)
@@ -198,14 +199,18 @@ func (m *Mailbox) lookLocked() error {
 	if err != nil {
 		return err
 	}
-	return m.adopt(s, info.Stamp())
+	if err := m.adopt(s, info.Stamp()); err != nil {
+		return err
+	}
+	m.seeLayout()
+	return nil
 }
 
 // scanNews reads what is not known of the file: only its tail when what was known still stands.
 func (m *Mailbox) scanNews(info spool.Info) (*scanned, error) {
 	x := &m.index
 	grown := info.Dev == m.stamp.Dev && info.Ino == m.stamp.Ino && info.Size > x.end
-	if grown && x.displaced == 0 && x.base.UIDValidity != 0 && x.end > 0 && x.resume == x.end && m.endsStand() {
+	if grown && x.displaced == 0 && x.base.UIDValidity != 0 && x.end > 0 && x.resume == x.end && m.sameLayout() && m.endsStand() {
 		s, err := m.scan(x.end, info.Size)
 		if err == nil {
 			s.tail = true

@@ -99,6 +99,7 @@ type Mailbox struct {
 	file       spool.File // nil while the file does not exist
 	write      bool       // file is open for writing
 	stamp      spool.Stamp
+	layout     layoutSeen
 	index      index
 	scans      uint64 // how often the whole file was read
 	mark       mark

@@ -1,6 +1,7 @@
 package mboxstore
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"strconv"
@@ -34,6 +35,9 @@ func (n planName) attribute() string { return strings.TrimSuffix(n.String(), pla
 func (j *journal) announce(f spool.File, p *planFile) {
 	if err := f.SetPending(p.name.attribute()); err != nil {
 		j.log.Debug("unfinished change not marked at the mailbox", "path", j.path, "err", err)
+	}
+	if err := f.SetLayout(rand.Text()[:layoutName]); err != nil {
+		j.log.Debug("layout not named at the mailbox", "path", j.path, "err", err)
 	}
 }
 

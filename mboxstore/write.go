@@ -342,6 +342,7 @@ func (m *Mailbox) keepStamp() error {
 	if err != nil {
 		return err
 	}
+	m.seeLayout()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.stamp = info.Stamp()

@@ -23,6 +23,8 @@ type File interface {
 	Hole(from int64) (off, end int64, err error)
 	Pending() (string, error)   // the attribute PendingAttr
 	SetPending(id string) error // "" removes it
+	Layout() (string, error)    // the attribute LayoutAttr
+	SetLayout(id string) error
 	Close() error
 }
 

@@ -23,15 +23,29 @@ func (f osFile) SetPending(id string) error {
 	if id == "" && errors.Is(err, unix.ENODATA) {
 		return nil
 	}
-	return f.attrError("set", err)
+	return f.attrError("set", PendingAttr, err)
 }
 
 // Pending returns the attribute, "" when there is none, also where there can be none.
-func (f osFile) Pending() (string, error) {
+func (f osFile) Pending() (string, error) { return f.attribute(PendingAttr) }
+
+// LayoutAttr is the extended attribute that has another value after each change that moved messages. It is for
+// processes that have the mailbox open, so nothing depends on its being durable.
+const LayoutAttr = "user.spoold.layout"
+
+// SetLayout sets the attribute.
+func (f osFile) SetLayout(id string) error {
+	return f.attrError("set", LayoutAttr, f.do(func(fd int) error { return unix.Fsetxattr(fd, LayoutAttr, []byte(id), 0) }))
+}
+
+// Layout returns the attribute, "" when there is none, also where there can be none.
+func (f osFile) Layout() (string, error) { return f.attribute(LayoutAttr) }
+
+func (f osFile) attribute(name string) (string, error) {
 	b := make([]byte, 256)
 	n := 0
 	err := f.do(func(fd int) (err error) {
-		n, err = unix.Fgetxattr(fd, PendingAttr, b)
+		n, err = unix.Fgetxattr(fd, name, b)
 		return err
 	})
 	switch {
@@ -40,14 +54,15 @@ func (f osFile) Pending() (string, error) {
 	case errors.Is(err, unix.ERANGE):
 		return "of another program", nil // ours are short
 	case err != nil:
-		return "", f.attrError("get", err)
+		return "", f.attrError("get", name, err)
 	}
 	return string(b[:n]), nil
 }
 
-func (f osFile) attrError(what string, err error) error {
+// attrError names what was attempted.
+func (f osFile) attrError(what, attr string, err error) error {
 	if err != nil {
-		return fmt.Errorf("%s %s of %s: %w", what, PendingAttr, f.Name(), err)
+		return fmt.Errorf("%s %s of %s: %w", what, attr, f.Name(), err)
 	}
 	return nil
 }

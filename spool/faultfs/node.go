@@ -27,6 +27,7 @@ type node struct {
 	a, m, c int64
 
 	mark, durableMark string // the attribute spool.PendingAttr
+	layout            string // the attribute spool.LayoutAttr
 }
 
 // change is a write, a collapse when cut is not 0, or a truncation when data is nil.

@@ -32,6 +32,25 @@ func (f *file) Pending() (string, error) {
 	return f.n.mark, nil
 }
 
+// SetLayout is no operation: nothing on the disk depends on it.
+func (f *file) SetLayout(id string) error {
+	defer f.disk.mu.Unlock()
+	if err := f.use("set layout", true); err != nil {
+		return err
+	}
+	f.n.layout, f.n.c = id, f.disk.tick()
+	return nil
+}
+
+// Layout returns what SetLayout set.
+func (f *file) Layout() (string, error) {
+	defer f.disk.mu.Unlock()
+	if err := f.use("get layout", false); err != nil {
+		return "", err
+	}
+	return f.n.layout, nil
+}
+
 // markAfterPowerCut leaves what the disk has.
 func (n *node) markAfterPowerCut(survives func() bool) {
 	if n.mark != n.durableMark && survives() {
