@@ -2,7 +2,9 @@ package mboxstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"sync"
@@ -103,7 +105,13 @@ func TestRefreshBehindFlusher(t *testing.T) {
 	w.o.FlushDelay = 10 * time.Millisecond
 	m := w.open()
 	must(t, m.Flush(t.Context()))
-	must(t, os.WriteFile(w.path+".lock", nil, 0o600))
+	lock, err := os.OpenFile(w.path+".lock", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	for errors.Is(err, fs.ErrExist) { // the flusher has it just now
+		time.Sleep(time.Millisecond)
+		lock, err = os.OpenFile(w.path+".lock", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	}
+	must(t, err)
+	must(t, lock.Close())
 	must(t, m.Store(t.Context(), []UID{1}, StoreOp{Mode: StoreAdd, Flags: FlagSeen}))
 	for m.op.TryLock() { // until the flusher waits for the lock file, again and again
 		m.op.Unlock()
