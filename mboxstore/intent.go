@@ -114,7 +114,11 @@ func (j *journal) writeIntent(i *intent) error {
 	if len(body) > maxRecord {
 		return fmt.Errorf("intent of %d bytes: %w", len(body), ErrTooLarge)
 	}
+	if err := j.mergeTold(i.box); err != nil {
+		return err
+	}
 	id := randomID()
+	j.wrote = id
 	h := recordHead{kind: i.kind, id: id, seq: j.told.pack(), length: int64(len(body)), sum: id.bodySum(body)}
 	b := append(make([]byte, 0, sectorSize+len(body)), h.encode()...)
 	b = append(b[:sectorSize], body...)
@@ -127,7 +131,11 @@ func (j *journal) writeIntent(i *intent) error {
 
 // clearIntent says, durably, that nothing is intended.
 func (j *journal) clearIntent(box identity) error {
-	return j.putIntent(box, appendRecord(nil, recNothing, randomID(), j.told.pack(), nil), j.keeps(ruleCleared))
+	if err := j.mergeTold(box); err != nil {
+		return err
+	}
+	j.wrote = randomID()
+	return j.putIntent(box, appendRecord(nil, recNothing, j.wrote, j.told.pack(), nil), j.keeps(ruleCleared))
 }
 
 func (j *journal) putIntent(box identity, b []byte, sync bool) error {

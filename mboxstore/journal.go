@@ -88,6 +88,7 @@ type journal struct {
 
 	told   told     // of the mailbox toldOf
 	toldOf identity // zero: not looked at yet
+	wrote  planID   // of the last intent record that we wrote, or tried to
 
 	// separator says whether a line, with its LF, begins a message. Replay looks with it for what others appended
 	// behind a torn append.

@@ -40,11 +40,16 @@ func (j *journal) recallTold(f spool.File) error {
 		return err
 	}
 	id := identityOf(info)
-	if j.toldOf == id {
-		return nil
+	if j.toldOf != id {
+		j.told, j.toldOf, j.wrote = told{}, id, planID{}
 	}
-	j.told, j.toldOf = told{}, id
-	r, err := j.dir.Open(id.name()+intentSuffix, os.O_RDONLY, 0)
+	return j.mergeTold(id)
+}
+
+// mergeTold learns what another process has told of the mailbox box since: what it acknowledged is never taken back. A
+// record of our own tells nothing new, and may be one that could not be made durable.
+func (j *journal) mergeTold(box identity) error {
+	r, err := j.dir.Open(box.name()+intentSuffix, os.O_RDONLY, 0)
 	if err != nil {
 		return ignoreMissing(err)
 	}
@@ -53,8 +58,15 @@ func (j *journal) recallTold(f spool.File) error {
 	if err := readFull(r, b, 0); err != nil {
 		return ignoreEnd(err)
 	}
-	if h, err := decodeHead(b); err == nil {
-		j.told = unpackTold(h.seq)
+	h, err := decodeHead(b)
+	if err != nil || h.id == j.wrote {
+		return nil // a torn head tells nothing
+	}
+	switch other := unpackTold(h.seq); {
+	case j.told.uidValidity == other.uidValidity:
+		j.told.lastUID = max(j.told.lastUID, other.lastUID)
+	case j.told.uidValidity == 0:
+		j.told = other
 	}
 	return nil
 }

@@ -140,3 +140,37 @@ func TestCrashInRemovalOfUnnumbered(t *testing.T) {
 	}
 	t.Logf("%d trials", trials)
 }
+
+// Two processes serve a mailbox. What one has told is not taken back by a change of the other, which looked before.
+func TestToldIsNeverLowered(t *testing.T) {
+	disk, o := simMailbox(t, 1, true, false)
+	one, two := openOn(t, disk, o), openOn(t, disk, o)
+	validity := one.Status().UIDValidity
+	for _, m := range []*Mailbox{one, two} {
+		must(t, m.journal.recallTold(m.file))
+	}
+	info, err := one.file.Stat()
+	must(t, err)
+	box := identityOf(info)
+	stored := func(when string, want told) {
+		t.Helper()
+		j := newJournal(one.journal.dir, modelBox, one.o.Now, one.log, 0)
+		must(t, j.recallTold(one.file))
+		if j.told != want {
+			t.Errorf("%s: told %v, want %v", when, j.told, want)
+		}
+	}
+	must(t, two.journal.acknowledge(box, told{validity, 6}))
+	must(t, one.journal.acknowledge(box, told{validity, 8}))
+	must(t, two.journal.writeIntent(&intent{kind: recEdits, box: box, path: modelBox}))
+	stored("edit by the other", told{validity, 8})
+	must(t, two.journal.clearIntent(box))
+	stored("cleared by the other", told{validity, 8})
+	must(t, one.journal.acknowledge(box, told{validity, 9}))
+	must(t, two.journal.recallTold(two.file))
+	if two.journal.told != (told{validity, 9}) {
+		t.Errorf("the other knows %v", two.journal.told)
+	}
+	must(t, two.journal.acknowledge(box, told{validity + 1, 2}))
+	stored("another UIDVALIDITY", told{validity + 1, 2})
+}
