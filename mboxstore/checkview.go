@@ -249,16 +249,11 @@ func (j *journal) intentView(f spool.File, i *intent) (*view, error) {
 		return now.without([]extent{{i.at, end - i.at}}), nil
 	}
 	var pieces []viewPiece
-	for _, e := range i.edits {
-		fits, err := e.fits(f)
-		if err != nil {
-			return nil, err
-		}
-		if fits {
-			pieces = append(pieces, viewPiece{e.off, int64(len(e.new)), bytes.NewReader(e.new), 0})
-		}
+	edits, _, err := j.editsToMake(f, i)
+	for _, e := range edits {
+		pieces = append(pieces, viewPiece{e.off, int64(len(e.new)), bytes.NewReader(e.new), 0})
 	}
-	return now.with(pieces), nil
+	return now.with(pieces), err
 }
 
 // judgeReplayed makes the file as the replay of w will leave it what is judged.

@@ -47,7 +47,7 @@ func (i *intent) encode() []byte {
 		return b
 	}
 	for _, e := range i.edits {
-		b = append(appendBytes(appendInt(b, e.off), e.old), e.new...)
+		b = appendBytes(append(appendBytes(appendInt(b, e.off), e.old), e.new...), e.after)
 	}
 	return b
 }
@@ -66,6 +66,7 @@ func decodeIntent(kind recordKind, body []byte) (*intent, bool) {
 		for len(r.b) > 0 {
 			e := edit{off: r.int(), old: r.bytes(r.int())}
 			e.new = r.bytes(int64(len(e.old)))
+			e.after = r.bytes(r.int())
 			i.edits = append(i.edits, e)
 			r.bad = r.bad || e.off < 0
 		}

@@ -330,10 +330,10 @@ func TestRefusals(t *testing.T) {
 		want error
 	}{
 		{"edit of other bytes", func(j *journal, f spool.File) error {
-			return j.patch(f, []edit{{0, []byte("01"), []byte("xx")}, {5, []byte("00"), []byte("xx")}})
+			return j.patch(f, []edit{{off: 0, old: []byte("01"), new: []byte("xx")}, {off: 5, old: []byte("00"), new: []byte("xx")}})
 		}, ErrForeign},
 		{"edit behind the end", func(j *journal, f spool.File) error {
-			return j.patch(f, []edit{{9, []byte("90"), []byte("xx")}})
+			return j.patch(f, []edit{{off: 9, old: []byte("90"), new: []byte("xx")}})
 		}, ErrForeign},
 		{"rewrite of another size", func(j *journal, f spool.File) error { return j.rewrite(f, &layout{oldSize: 9}) }, ErrForeign},
 		{"rewrite that cannot be", func(j *journal, f spool.File) error {
@@ -353,7 +353,7 @@ func TestRefusals(t *testing.T) {
 			if err := j.append(f, 10, func() io.Reader { return bytes.NewReader(long) }, 600, told{}); err != nil {
 				return err
 			}
-			err := j.patch(f, []edit{{500, long[:100], bytes.Repeat([]byte("y"), 100)}})
+			err := j.patch(f, []edit{{off: 500, old: long[:100], new: bytes.Repeat([]byte("y"), 100)}})
 			return errors.Join(err, f.Truncate(10))
 		}, ErrNoJournal},
 	}
@@ -397,7 +397,7 @@ func TestRealFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := l.apply(content)
-	if err := j.patch(f, []edit{{500, want[500:520], []byte("0123456789abcdefghij")}}); err != nil {
+	if err := j.patch(f, []edit{{off: 500, old: want[500:520], new: []byte("0123456789abcdefghij")}}); err != nil {
 		t.Fatal(err)
 	}
 	copy(want[500:], "0123456789abcdefghij")

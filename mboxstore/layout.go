@@ -34,6 +34,7 @@ func literal(b []byte) segment { return segment{n: int64(len(b)), lit: b} }
 type edit struct {
 	off      int64
 	old, new []byte
+	after    []byte // of an intent: what stands behind, to find the edit again by; may be nil
 }
 
 // layout is the plan of a rewrite: from start on, the new file is segs one after the other. Copies keep their order

@@ -211,7 +211,7 @@ func (m *Mailbox) raiseBaseLine() error {
 	if base := ParseHeader(with).Status.Base; !m.stands(r) || base == nil || base.LastUID != x.base.LastUID {
 		return errNoBaseLine
 	}
-	if err := m.journal.patch(m.file, []edit{{r.header(), b, with}}); err != nil {
+	if err := m.journal.patch(m.file, []edit{{off: r.header(), old: b, new: with}}); err != nil {
 		return m.writeFailedLocked(err, r.header())
 	}
 	if err := m.file.Datasync(); err != nil {

@@ -67,7 +67,7 @@ func (e edit) trim() edit {
 	for n > i && e.old[n-1] == e.new[n-1] {
 		n--
 	}
-	return edit{e.off + int64(i), e.old[i:n], e.new[i:n]}
+	return edit{off: e.off + int64(i), old: e.old[i:n], new: e.new[i:n]}
 }
 
 func holds(f spool.File, off int64, want []byte) error {
@@ -87,10 +87,18 @@ func (j *journal) patchCrossing(f spool.File, box identity, within, crossing []e
 	if j.dir == nil {
 		return ErrNoJournal
 	}
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
 	for len(crossing) > 0 {
 		n := 0
 		for size := 0; n < len(crossing) && size < patchBatch; n++ {
-			size += 2 * len(crossing[n].new)
+			e := &crossing[n]
+			if e.after, err = following(f, *e, info.Size); err != nil {
+				return err
+			}
+			size += 2*len(e.new) + len(e.after)
 		}
 		i := &intent{kind: recEdits, box: box, path: j.path, edits: crossing[:n]}
 		if err := j.writeIntent(i); err != nil {
@@ -110,31 +118,62 @@ func (j *journal) patchCrossing(f spool.File, box identity, within, crossing []e
 }
 
 func (j *journal) carryOutEdits(f spool.File, i *intent) error {
-	if err := makeEdits(f, i.edits); err != nil {
+	first, then, err := inOrder(f, i.edits)
+	if err != nil {
 		return err
 	}
-	if err := f.Datasync(); err != nil {
-		return fmt.Errorf("%w: %w", errSync, err)
+	for _, edits := range [][]edit{first, then} {
+		if len(edits) == 0 {
+			continue
+		}
+		if err := makeEdits(f, edits); err != nil {
+			return err
+		}
+		if err := f.Datasync(); err != nil {
+			return fmt.Errorf("%w: %w", errSync, err)
+		}
 	}
 	return j.clearIntent(i.box)
 }
 
-// replayEdits makes those edits again whose every sector is the old or the new one. Others have been at the rest.
+// replayEdits makes those edits again that are still to be made.
 func (j *journal) replayEdits(f spool.File, i *intent) (replayed bool, err error) {
 	todo := *i
-	todo.edits = nil
+	var moved bool
+	if todo.edits, moved, err = j.editsToMake(f, i); err != nil {
+		return false, err
+	}
+	if moved {
+		if err := j.writeIntent(&todo); err != nil {
+			return false, err
+		}
+	}
+	return len(todo.edits) > 0, j.carryOutEdits(f, &todo)
+}
+
+// editsToMake lists the edits of i whose every sector is the old or the new one, and those that were moved in a torn
+// state. Others have been at the rest.
+func (j *journal) editsToMake(f spool.File, i *intent) (todo []edit, moved bool, err error) {
 	for _, e := range i.edits {
 		fits, err := e.fits(f)
 		if err != nil {
-			return false, err
+			return nil, false, err
 		}
 		if fits {
-			todo.edits = append(todo.edits, e)
+			todo = append(todo, e)
+			continue
+		}
+		now, torn, err := e.moved(f)
+		if err != nil {
+			return nil, false, err
+		}
+		if torn {
+			todo, moved = append(todo, now), true
 		} else {
 			j.log.Warn("interrupted edit is left as another program made it", "path", j.path, "offset", e.off)
 		}
 	}
-	return len(todo.edits) > 0, j.carryOutEdits(f, &todo)
+	return todo, moved, nil
 }
 
 func (e edit) fits(f spool.File) (bool, error) {

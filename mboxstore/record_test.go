@@ -36,7 +36,7 @@ func FuzzDecodePlan(f *testing.F) {
 func FuzzDecodeIntent(f *testing.F) {
 	box := identity{ino: 4, birth: 5}
 	f.Add(uint64(recAppend), (&intent{kind: recAppend, box: box, path: "/x", at: 500, n: 20, sums: []uint32{1, 2}, before: 3}).encode())
-	f.Add(uint64(recEdits), (&intent{kind: recEdits, box: box, path: "/x", edits: []edit{{5, []byte("ab"), []byte("cd")}}}).encode())
+	f.Add(uint64(recEdits), (&intent{kind: recEdits, box: box, path: "/x", edits: []edit{{off: 5, old: []byte("ab"), new: []byte("cd"), after: []byte("X-UID: 1\n")}}}).encode())
 	f.Add(uint64(0), []byte{})
 	f.Fuzz(func(t *testing.T, kind uint64, body []byte) {
 		i, ok := decodeIntent(recordKind(kind), body)

@@ -85,8 +85,8 @@ func TestTornAppend(t *testing.T) {
 func TestInterruptedEdit(t *testing.T) {
 	old := numbered(3000)
 	edits := []edit{
-		{500, old[500:530], []byte("abcdefghijklmnopqrstuvwxyz0123")},
-		{1010, old[1010:1040], []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123")},
+		{off: 500, old: old[500:530], new: []byte("abcdefghijklmnopqrstuvwxyz0123")},
+		{off: 1010, old: old[1010:1040], new: []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123")},
 	}
 	tr := boxWith(old, 512)
 	j, f := tr.open()

@@ -19,8 +19,8 @@ type diskLog struct {
 	mu       sync.Mutex
 	syncs    int
 	writes   int
-	unsynced bool  // written since the last sync
-	fail     error // of the next sync
+	unsynced bool // written since the last sync
+	fails    int  // syncs to come that fail
 }
 
 const slowSync = 100 * time.Millisecond
@@ -37,8 +37,9 @@ func (d *diskLog) sync(do func() error) error {
 	err := do()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.fail != nil {
-		err, d.fail = d.fail, nil
+	if d.fails > 0 {
+		d.fails--
+		err = unix.EIO
 	}
 	d.syncs++
 	d.unsynced = d.unsynced && err != nil
@@ -151,8 +152,9 @@ func TestFlagsAreDurableWhenToldSo(t *testing.T) {
 	}
 }
 
-// TestCheckTellsOfFailedSync: a client that asks is told that its flags are not on the disk. The next CHECK writes them
-// again, though the file has them, since a sync that fails loses what it was for.
+// TestCheckTellsOfFailedSync: a client that asks is told that its flags are not on the disk, when a second try has
+// failed as well. The next CHECK writes them again, though the file has them, since a sync that fails loses what it was
+// for.
 func TestCheckTellsOfFailedSync(t *testing.T) {
 	h := newHost(t, sixMessages())
 	h.delay, h.disk = time.Hour, &diskLog{}
@@ -161,7 +163,7 @@ func TestCheckTellsOfFailedSync(t *testing.T) {
 	c.ok("CHECK")
 	c.ok(`STORE 2 +FLAGS (\Flagged)`)
 	h.disk.mu.Lock()
-	h.disk.fail = unix.EIO
+	h.disk.fails = 2
 	h.disk.mu.Unlock()
 	c.run("CHECK", "NO [SERVERBUG]")
 	c.run("FETCH 2 FLAGS", `* 2 FETCH (FLAGS (\Seen \Flagged))`, "OK")
