@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 
 	"spoold/spool"
@@ -149,7 +150,9 @@ func (m *Mailbox) planCut(uids []UID, size int64) (*plan, error) {
 	}, nil
 }
 
-// cut takes off what is behind size. A power cut leaves all of it or nothing, so that no plan is needed.
+// cut takes off what is behind size. A power cut leaves all of it or nothing, so that no plan is needed. But a full btrfs
+// that refuses to cut has zeroed the beginning nonetheless: so an intent says first what was there, and the replay takes
+// it for a torn append.
 func (j *journal) cut(f spool.File, oldSize, size int64) error {
 	info, err := j.ready(f)
 	if err != nil {
@@ -158,7 +161,19 @@ func (j *journal) cut(f spool.File, oldSize, size int64) error {
 	if info.Size != oldSize {
 		return fmt.Errorf("cut of %s at %d: %d bytes: %w", j.path, oldSize, info.Size, ErrForeign)
 	}
-	return cutFile(f, size)
+	box, n := identityOf(info), oldSize-size
+	if err := j.intendAppend(f, box, size, io.NewSectionReader(f, size, n), n); err != nil {
+		return err
+	}
+	err = cutFile(f, size)
+	if err == nil {
+		err = j.clearIntent(box)
+	}
+	if err != nil {
+		j.clean = identity{}
+		return errors.Join(ErrPending, err)
+	}
+	return nil
 }
 
 // keepLastWithoutSpace makes the last UID durable, in the cache or in the base line. The caller holds op and the locks.

@@ -13,9 +13,11 @@ import (
 )
 
 // fullPair is a pair whose UIDs and base lines are in the files, with so much space left on its disk.
-func fullPair(t *testing.T, left int64) *pair {
+func fullPair(t *testing.T, left int64) *pair { return fullPairOf(t, mailbox, left) }
+
+func fullPairOf(t *testing.T, mail func(n int) string, left int64) *pair {
 	t.Helper()
-	p := newPair(t, mailbox(40), mailbox(3))
+	p := newPair(t, mail(40), mail(3))
 	_, _, err := p.dst.Append(t.Context(), []NewMessage{{Text: strings.NewReader("Subject: m9\r\n\r\ntext\r\n")}})
 	must(t, err)
 	must(t, p.src.writePending(t.Context(), true))
@@ -86,9 +88,9 @@ func TestMoveOnFullDisk(t *testing.T) {
 }
 
 // fullest is how much space is left when the copies fit and nothing else does.
-func fullest(t *testing.T) int64 {
+func fullest(t *testing.T, mail func(n int) string) int64 {
 	for left := int64(0); ; left += 97 {
-		p := fullPair(t, left)
+		p := fullPairOf(t, mail, left)
 		if _, _, err := p.move(1, 2); err == nil {
 			t.Fatal("no copy was ever taken back")
 		}
@@ -100,7 +102,7 @@ func fullest(t *testing.T) int64 {
 
 // TestMoveOnFullDiskCrash: a crash at any operation of such a move leaves the messages in one mailbox.
 func TestMoveOnFullDiskCrash(t *testing.T) {
-	left, trials := fullest(t), 0
+	left, trials := fullest(t, mailbox), 0
 	for mode := -1; mode <= 3; mode++ {
 		for at, crashed := 1, true; crashed; at++ {
 			p := fullPair(t, left)
@@ -203,5 +205,33 @@ func TestRefusedMoveIsSettled(t *testing.T) {
 			p.want(tt.source, tt.target)
 			p.wantNoRecord()
 		})
+	}
+}
+
+// TestMoveOnFullDiskRefusesCut: the disk is full, and any one operation fails half done, as a full btrfs refuses to cut a
+// file that it has zeroed already. In the end each message is whole, in one mailbox, and nobody else lost his UID.
+func TestMoveOnFullDiskRefusesCut(t *testing.T) {
+	long := func(n int) string { return longer(mailbox(n)) } // the copies begin on one page and end on another
+	left := fullest(t, long)
+	for at, over := 1, false; !over; at++ {
+		p := fullPairOf(t, long, left)
+		before := p.disk.Ops()
+		p.disk.FailAt(at, unix.ENOSPC, true)
+		_, _, err := p.move(1, 2)
+		over = p.disk.Ops()-before < at
+		p.disk.FailAt(0, nil, false)
+		p.disk.Space(-1)
+		p.open()
+		if where := p.where(); err == nil || where != "source" && where != "target" {
+			t.Fatalf("failure at %d, error %v: %s\n%s", at, err, where, strings.Join(p.disk.Log(), "\n"))
+		}
+		for _, m := range []*Mailbox{p.src, p.dst} {
+			for i, u := range m.UIDs() {
+				text, err := m.Text(t.Context(), u, nil)
+				if err != nil || strings.ContainsAny(string(text), "\x00\u0080") || m == p.dst && i < 4 && u != UID(i+1) {
+					t.Fatalf("failure at %d: %s: message %d of UID %d: %q, %v", at, m.sp.Path(), i+1, u, text, err)
+				}
+			}
+		}
 	}
 }
