@@ -86,6 +86,7 @@ func (u *unfinished) lookPlan(b []byte) {
 	body = body[3*8:]
 	body = body[next():]   // path
 	body = body[5*8+4:]    // sizes, checksum
+	body = body[4*next():] // checksums of what marks overwrite
 	body = body[4*next():] // checksums of windows
 	for len(body) > 0 {
 		switch src, n := next(), next(); src {
