@@ -25,6 +25,8 @@ var capabilities = []string{
 	"LIST-EXTENDED",
 	"LIST-STATUS",
 	"STATUS=SIZE",
+	"ESEARCH",
+	"SEARCHRES",
 }
 
 // Capabilities lists what is announced to the user of a session: all but what the configuration hides.

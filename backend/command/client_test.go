@@ -246,3 +246,6 @@ func (c *client) append(args, message string) (untagged []string, completion str
 	c.send(message + "\r\n")
 	return c.until(tag)
 }
+
+// nextTag is the tag of the next command that do, run or ok will send.
+func (c *client) nextTag() string { return fmt.Sprintf("a%d", c.tags+1) }

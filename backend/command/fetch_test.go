@@ -58,7 +58,7 @@ func TestFetchSyntax(t *testing.T) {
 	for _, args := range []string{
 		"", "1", "1 ", "1 ()", "1 (ALL)", "1 BODY[", "1 BODY[0]", "1 BODY[MIME]", "1 BODY[TEXT]<1>", "1 BODY[TEXT]<0.0>",
 		"1 BODY[99999999999]", "1 BODY[HEADER.FIELDS ()]", "1 BINARY[1]", "1 UNKNOWN", "1 FLAGS)", "1 (FLAGS", "0 FLAGS", "7 FLAGS",
-		"1:7 FLAGS", "1,,2 FLAGS", "$ FLAGS", "1 (" + strings.Repeat("BODY[] ", 101) + "FLAGS)",
+		"1:7 FLAGS", "1,,2 FLAGS", "$,1 FLAGS", "1 (" + strings.Repeat("BODY[] ", 101) + "FLAGS)",
 	} {
 		c.run("FETCH "+args, "BAD")
 		c.run("NOOP", "OK")

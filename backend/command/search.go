@@ -6,312 +6,53 @@ import (
 	"spoold/backend/search"
 	"spoold/backend/session"
 	"spoold/backend/wire"
-	"spoold/mboxstore"
 )
 
-// find is SEARCH (RFC 3501 §6.4.4).
-func find(r *request) error {
+// searching is SEARCH (RFC 3501 §6.4.4, RFC 4731).
+func searching(r *request) error {
+	o, err := parseReturn(r.cmd.Args)
+	if err != nil {
+		return err
+	}
+	if r.s.Enabled("IMAP4REV2") && !o.extended { // RFC 9051 §6.4.4: all answers are ESEARCH
+		o.extended, o.all = true, true
+	}
+	if err := r.search(&o); err != nil {
+		if o.save && !isBad(err) {
+			r.s.SaveResult(nil)
+		}
+		return err
+	}
+	return r.done("")
+}
+
+func (r *request) search(o *returnOptions) error {
 	node, err := parseSearch(r.s, r.cmd.Args)
 	if err != nil {
 		return err
 	}
-	if err := r.c.Flush(); err != nil { // it may take long
-		return err
-	}
-	nums, err := r.s.Find(r.ctx, node)
+	found, err := r.find(node)
 	if err != nil {
 		return err
 	}
-	r.w.Raw("* SEARCH")
-	view := r.s.View()
-	for _, n := range nums {
-		if r.cmd.UID {
-			n = view.UID(n)
-		}
-		r.w.SP()
-		r.w.Num(uint64(n))
-	}
-	r.w.CRLF()
-	return r.done("")
-}
-
-// maxSearchDepth bounds NOT, OR and parentheses in each other, as UW does. Clients make long chains of OR.
-const maxSearchDepth = 500
-
-// searchParser reads search keys.
-type searchParser struct {
-	p       *wire.Parser
-	s       *session.Session
-	charset string
-	depth   int
-}
-
-// parseSearch reads [CHARSET name] and the keys, all of which must hold.
-func parseSearch(s *session.Session, p *wire.Parser) (search.Node, error) {
-	sp := &searchParser{p: p, s: s, charset: "UTF-8"}
-	if err := p.SP(); err != nil {
-		return search.Node{}, err
-	}
-	first, err := sp.charsetOrKey()
-	if err != nil {
-		return search.Node{}, err
-	}
-	keys := []search.Node{first}
-	for !p.AtEnd() {
-		if err := p.SP(); err != nil {
-			return search.Node{}, err
-		}
-		if p.AtEnd() {
-			break
-		}
-		k, err := sp.key()
-		if err != nil {
-			return search.Node{}, err
-		}
-		keys = append(keys, k)
-	}
-	return search.And(keys...), nil
-}
-
-func (sp *searchParser) charsetOrKey() (search.Node, error) {
-	if c := sp.p.Peek(); c == '(' || isSetStart(c) {
-		return sp.key()
-	}
-	word, err := sp.p.Keyword()
-	if err != nil {
-		return search.Node{}, err
-	}
-	if word != "CHARSET" {
-		return sp.named(word)
-	}
-	name, err := sp.astring()
-	if err != nil {
-		return search.Node{}, err
-	}
-	sp.charset = string(name)
-	if _, err := search.DecodeCharsetString(sp.charset, nil); err != nil {
-		return search.Node{}, sp.badString(err)
-	}
-	if err := sp.p.SP(); err != nil {
-		return search.Node{}, err
-	}
-	return sp.key()
-}
-
-func isSetStart(c byte) bool { return c >= '0' && c <= '9' || c == '*' || c == '$' }
-
-// key reads one search key.
-func (sp *searchParser) key() (search.Node, error) {
-	if sp.depth++; sp.depth > maxSearchDepth {
-		return search.Node{}, &wire.SyntaxError{Text: "Search keys nested too deeply"}
-	}
-	defer func() { sp.depth-- }()
-	switch c := sp.p.Peek(); {
-	case c == '(':
-		return sp.group()
-	case isSetStart(c):
-		set, err := sp.p.Set()
-		if err != nil {
-			return search.Node{}, err
-		}
-		nums, err := sp.s.Resolve(set, false)
-		return search.SeqSet(session.SearchRanges(nums)), err
-	}
-	word, err := sp.p.Keyword()
-	if err != nil {
-		return search.Node{}, err
-	}
-	return sp.named(word)
-}
-
-func (sp *searchParser) group() (search.Node, error) {
-	var keys []search.Node
-	err := sp.p.List(func() error {
-		k, err := sp.key()
-		keys = append(keys, k)
-		return err
-	})
-	if err == nil && len(keys) == 0 {
-		err = &wire.SyntaxError{Text: "Empty parentheses in SEARCH"}
-	}
-	return search.And(keys...), err
-}
-
-// named reads the rest of a key that begins with a word.
-func (sp *searchParser) named(word string) (search.Node, error) {
-	if n, ok := flagKey(word); ok {
-		return n, nil
-	}
-	if f := textKey(word); f != nil {
-		text, err := sp.text()
-		return f(text), err
-	}
-	switch word {
-	case "BEFORE", "ON", "SINCE", "SENTBEFORE", "SENTON", "SENTSINCE":
-		return sp.date(word)
-	case "LARGER", "SMALLER":
-		return sp.size(word)
-	case "KEYWORD", "UNKEYWORD":
-		return sp.keyword(word == "KEYWORD")
-	case "HEADER":
-		return sp.header()
-	case "UID":
-		return sp.uid()
-	case "NOT":
-		n, err := sp.next()
-		return search.Not(n), err
-	case "OR":
-		a, err := sp.next()
-		if err != nil {
-			return a, err
-		}
-		b, err := sp.next()
-		return search.Or(a, b), err
-	}
-	return search.Node{}, &wire.SyntaxError{Text: "Unknown search key " + word}
-}
-
-// flagKey is a key without argument.
-func flagKey(word string) (search.Node, bool) {
-	switch word {
-	case "ALL":
-		return search.All(), true
-	case "NEW":
-		return search.New(), true
-	case "OLD":
-		return search.Old(), true
-	case "RECENT":
-		return search.Recent(), true
-	case "ANSWERED", "UNANSWERED":
-		return search.Flag(mboxstore.FlagAnswered, word[0] != 'U'), true
-	case "DELETED", "UNDELETED":
-		return search.Flag(mboxstore.FlagDeleted, word[0] != 'U'), true
-	case "DRAFT", "UNDRAFT":
-		return search.Flag(mboxstore.FlagDraft, word[0] != 'U'), true
-	case "FLAGGED", "UNFLAGGED":
-		return search.Flag(mboxstore.FlagFlagged, word[0] != 'U'), true
-	case "SEEN", "UNSEEN":
-		return search.Flag(mboxstore.FlagSeen, word[0] != 'U'), true
-	}
-	return search.Node{}, false
-}
-
-func textKey(word string) func(string) search.Node {
-	switch word {
-	case "BCC":
-		return search.Bcc
-	case "BODY":
-		return search.Body
-	case "CC":
-		return search.Cc
-	case "FROM":
-		return search.From
-	case "SUBJECT":
-		return search.Subject
-	case "TEXT":
-		return search.Text
-	case "TO":
-		return search.To
-	}
+	r.tellFound(o, found)
 	return nil
 }
 
-func (sp *searchParser) next() (search.Node, error) {
-	if err := sp.p.SP(); err != nil {
-		return search.Node{}, err
+// isBad tells an error that is answered BAD: such a command has done nothing. After NO a result that it should have
+// saved is empty (RFC 5182 §2.1).
+func isBad(err error) bool {
+	if se, ok := errors.AsType[*wire.SyntaxError](err); ok {
+		return !se.No
 	}
-	return sp.key()
+	r, ok := errors.AsType[*session.Refusal](err)
+	return ok && r.Bad
 }
 
-func (sp *searchParser) astring() ([]byte, error) {
-	if err := sp.p.SP(); err != nil {
+// find runs a search program. What comes before it is sent to the client first: it may take long.
+func (r *request) find(n search.Node) ([]uint32, error) {
+	if err := r.c.Flush(); err != nil {
 		return nil, err
 	}
-	return sp.p.AString()
-}
-
-// text reads a string in the charset of the command.
-func (sp *searchParser) text() (string, error) {
-	b, err := sp.astring()
-	if err != nil {
-		return "", err
-	}
-	text, err := search.DecodeCharsetString(sp.charset, b)
-	return text, sp.badString(err)
-}
-
-// badString refuses a charset, or octets that are no text in it.
-func (sp *searchParser) badString(err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, search.ErrBadCharset):
-		return &session.Refusal{Code: "BADCHARSET (US-ASCII UTF-8 ISO-8859-1 ISO-8859-15 WINDOWS-1252 KOI8-R ISO-2022-JP SHIFT_JIS EUC-JP GB18030 BIG5 EUC-KR)", Text: "Unknown charset"}
-	}
-	return &wire.SyntaxError{Text: "Search string is not valid in its charset"}
-}
-
-func (sp *searchParser) date(word string) (search.Node, error) {
-	if err := sp.p.SP(); err != nil {
-		return search.Node{}, err
-	}
-	t, err := sp.p.Date()
-	if err != nil {
-		return search.Node{}, err
-	}
-	switch word {
-	case "BEFORE":
-		return search.Before(t), nil
-	case "ON":
-		return search.On(t), nil
-	case "SINCE":
-		return search.Since(t), nil
-	case "SENTBEFORE":
-		return search.SentBefore(t), nil
-	case "SENTON":
-		return search.SentOn(t), nil
-	}
-	return search.SentSince(t), nil
-}
-
-func (sp *searchParser) size(word string) (search.Node, error) {
-	if err := sp.p.SP(); err != nil {
-		return search.Node{}, err
-	}
-	n, err := sp.p.Number64()
-	if word == "LARGER" {
-		return search.Larger(n), err
-	}
-	return search.Smaller(n), err
-}
-
-func (sp *searchParser) keyword(set bool) (search.Node, error) {
-	if err := sp.p.SP(); err != nil {
-		return search.Node{}, err
-	}
-	name, err := sp.p.Atom()
-	return search.Keyword(name, set), err
-}
-
-func (sp *searchParser) header() (search.Node, error) {
-	field, err := sp.astring()
-	if err != nil {
-		return search.Node{}, err
-	}
-	text, err := sp.text()
-	return search.Header(string(field), text), err
-}
-
-func (sp *searchParser) uid() (search.Node, error) {
-	if err := sp.p.SP(); err != nil {
-		return search.Node{}, err
-	}
-	set, err := sp.p.Set()
-	if err != nil {
-		return search.Node{}, err
-	}
-	if set.IsSaved() {
-		return search.Node{}, &wire.SyntaxError{Text: "There is no saved search result"}
-	}
-	return search.UIDSet(session.SearchRanges(set.Resolve(sp.s.View().LastUID()))), nil
+	return r.s.Find(r.ctx, n)
 }

@@ -62,7 +62,7 @@ func TestSearchSyntax(t *testing.T) {
 	c.ok("SELECT INBOX")
 	for _, keys := range []string{
 		"", "ALL)", "()", "(ALL", "NOT", "OR ALL", "UNKNOWN", "SUBJECT", "BEFORE yesterday", "ON 31-Feb-2000", "LARGER x", "LARGER -1",
-		"HEADER Subject", "KEYWORD", "UID", "0", "7", "1:", "$", "UID $", "CHARSET", "CHARSET UTF-8", "RETURN (ALL) ALL", "ALLSEEN",
+		"HEADER Subject", "KEYWORD", "UID", "0", "7", "1:", "CHARSET", "CHARSET UTF-8", "CHARSET UTF-8 RETURN (ALL) ALL", "ALLSEEN",
 		strings.Repeat("NOT ", 501) + "ALL", strings.Repeat("(", 51) + "ALL" + strings.Repeat(")", 51),
 	} {
 		c.run("SEARCH "+keys, "BAD")

@@ -43,7 +43,7 @@ func Table(s *session.Session) imapconn.Table {
 		{"EXPUNGE", selected, expunge},
 		{"FETCH", selected, fetch},
 		{"STORE", selected, store},
-		{"SEARCH", selected, find},
+		{"SEARCH", selected, searching},
 		{"COPY", selected, copyMessages},
 		{"MOVE", selected, moveMessages},
 	} {

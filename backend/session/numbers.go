@@ -96,9 +96,6 @@ func (n *numbering) tell() []uint32 {
 // §6.4.8); a number that no message has is the client's mistake, but for a range up to "*" of an empty mailbox, which
 // clients send before they look at EXISTS.
 func (n *numbering) resolve(set wire.Set, uid bool) (wire.Set, error) {
-	if set.IsSaved() {
-		return nil, &Refusal{Bad: true, Text: "There is no saved search result"}
-	}
 	if uid {
 		return n.resolveUIDs(set.Resolve(n.last())), nil
 	}

@@ -76,10 +76,13 @@ func (s *Session) View() *View { return s.view }
 // Config is what the session was made with.
 func (s *Session) Config() *Config { return &s.cfg }
 
-// Resolve turns the set of a command, of numbers or of UIDs, into numbers of messages that the client knows.
+// Resolve turns the set of a command, of numbers or of UIDs or "$", into numbers of messages that the client knows.
 func (s *Session) Resolve(set wire.Set, uid bool) (wire.Set, error) {
 	if s.view == nil {
 		return nil, errNotSelected
+	}
+	if set.IsSaved() {
+		return s.view.savedNums(), nil
 	}
 	return s.view.num.resolve(set, uid)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"spoold/backend/wire"
 	"spoold/mboxstore"
 )
 
@@ -21,6 +22,7 @@ type View struct {
 	keywords []string        // of the mailbox, as told
 	exists   int             // the last EXISTS, less the EXPUNGEs since
 	recents  int             // the last RECENT
+	saved    wire.Set        // the UIDs that "$" stands for (RFC 5182)
 
 	rows   []mboxstore.Message // of the batch at hand
 	header []byte              // buffers for the message at hand

@@ -111,6 +111,16 @@ func (p *Parser) Keyword() (string, error) {
 	return upper(b), err
 }
 
+// TryKeyword reads an atom if it is this one, in any case.
+func (p *Parser) TryKeyword(name string) bool {
+	n := span(p.rest(), isAtomChar)
+	if !equalFold(p.rest()[:n], name) {
+		return false
+	}
+	p.pos += n
+	return true
+}
+
 // Word reads the name of a data item in upper case: it ends before "[".
 func (p *Parser) Word() (string, error) {
 	b, err := p.some(isWordChar, "name")
