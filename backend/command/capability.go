@@ -27,6 +27,8 @@ var capabilities = []string{
 	"STATUS=SIZE",
 	"ESEARCH",
 	"SEARCHRES",
+	"WITHIN",
+	"I18NLEVEL=1",
 }
 
 // Capabilities lists what is announced to the user of a session: all but what the configuration hides.

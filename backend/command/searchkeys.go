@@ -2,6 +2,7 @@ package command
 
 import (
 	"errors"
+	"strings"
 
 	"spoold/backend/search"
 	"spoold/backend/session"
@@ -23,7 +24,7 @@ type searchParser struct {
 // parseSearch reads [CHARSET name SP] and the keys, to the end of the command.
 func parseSearch(s *session.Session, p *wire.Parser) (search.Node, error) {
 	if !p.TryKeyword("CHARSET") {
-		return parseKeys(s, p, "UTF-8")
+		return parseKeys(s, p, "")
 	}
 	if err := p.SP(); err != nil {
 		return search.Node{}, err
@@ -116,6 +117,10 @@ func (sp *searchParser) named(word string) (search.Node, error) {
 		return sp.date(word)
 	case "LARGER", "SMALLER":
 		return sp.size(word)
+	case "OLDER", "YOUNGER":
+		return sp.interval(word)
+	case "MODSEQ":
+		return sp.modSeq()
 	case "KEYWORD", "UNKEYWORD":
 		return sp.keyword(word == "KEYWORD")
 	case "HEADER":
@@ -248,6 +253,51 @@ func (sp *searchParser) size(word string) (search.Node, error) {
 		return search.Larger(n), err
 	}
 	return search.Smaller(n), err
+}
+
+// interval is a number of seconds (RFC 5032 §3).
+func (sp *searchParser) interval(word string) (search.Node, error) {
+	if err := sp.p.SP(); err != nil {
+		return search.Node{}, err
+	}
+	secs, err := sp.p.NZNumber()
+	if word == "OLDER" {
+		return search.Older(secs), err
+	}
+	return search.Younger(secs), err
+}
+
+// modSeq is RFC 7162 §3.1.5. A mod-sequence is of the whole message here, whichever of its flags is named.
+func (sp *searchParser) modSeq() (search.Node, error) {
+	if err := sp.p.SP(); err != nil {
+		return search.Node{}, err
+	}
+	if sp.p.Peek() == '"' {
+		if err := sp.metadataEntry(); err != nil {
+			return search.Node{}, err
+		}
+	}
+	n, err := sp.p.Number64()
+	return search.ModSeq(uint64(n)), err
+}
+
+// metadataEntry reads the name of a flag, such as "/flags/\\Seen", and whose it is, with the space behind.
+func (sp *searchParser) metadataEntry() error {
+	name, err := sp.p.String()
+	if err != nil {
+		return err
+	}
+	flag, ok := strings.CutPrefix(strings.ToLower(string(name)), "/flags/")
+	if !ok || strings.Trim(flag, "\\") == "" {
+		return &wire.SyntaxError{Text: "Only flags have mod-sequences"}
+	}
+	if err := sp.p.SP(); err != nil {
+		return err
+	}
+	if typ, err := sp.p.Keyword(); err != nil || typ != "PRIV" && typ != "SHARED" && typ != "ALL" {
+		return &wire.SyntaxError{Text: "PRIV, SHARED or ALL expected in MODSEQ"}
+	}
+	return sp.p.SP()
 }
 
 func (sp *searchParser) keyword(set bool) (search.Node, error) {

@@ -75,6 +75,8 @@ func (m *matcher) eval(s *step) bool {
 		return m.Message().Size > s.num
 	case opSmaller:
 		return m.Message().Size < s.num
+	case opModSeq:
+		return m.Message().ModSeq >= uint64(s.num)
 	case opBefore, opOn, opSince, opOlder, opYounger:
 		return m.matchDate(s)
 	case opSentBefore, opSentOn, opSentSince:

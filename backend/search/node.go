@@ -15,7 +15,7 @@ type Node struct {
 	want  bool   // of flags and keywords
 	field string // of a header key
 	text  string // the string looked for, or a keyword
-	num   int64  // octets, seconds, or a day
+	num   int64  // octets, seconds, a mod-sequence, or a day
 }
 
 type op uint8
@@ -33,6 +33,7 @@ const (
 	opNew
 	opLarger
 	opSmaller
+	opModSeq
 	opBefore
 	opOn
 	opSince
@@ -87,6 +88,9 @@ func Larger(n int64) Node { return Node{op: opLarger, num: n} }
 
 // Smaller matches messages of less than n octets.
 func Smaller(n int64) Node { return Node{op: opSmaller, num: n} }
+
+// ModSeq matches messages that changed at this mod-sequence or later.
+func ModSeq(n uint64) Node { return Node{op: opModSeq, num: int64(n)} }
 
 // Before matches messages whose internal date is on a day before t's.
 func Before(t time.Time) Node { return Node{op: opBefore, num: dayOf(t)} }

@@ -50,7 +50,7 @@ func match(t testing.TB, n Node, to Target) bool {
 }
 
 func TestIndexKeys(t *testing.T) {
-	msg := &target{seq: 3, msg: mboxstore.Message{UID: 30, Flags: mboxstore.FlagSeen | mboxstore.FlagDraft, Keywords: []string{"$Junk"}, Size: 1000}}
+	msg := &target{seq: 3, msg: mboxstore.Message{UID: 30, Flags: mboxstore.FlagSeen | mboxstore.FlagDraft, Keywords: []string{"$Junk"}, Size: 1000, ModSeq: 7}}
 	fresh := &target{seq: 4, recent: true}
 	tests := []struct {
 		name       string
@@ -72,6 +72,9 @@ func TestIndexKeys(t *testing.T) {
 		{"LARGER, edge", Larger(1000), false, false},
 		{"SMALLER", Smaller(1001), true, true},
 		{"SMALLER, edge", Smaller(1000), false, true},
+		{"MODSEQ", ModSeq(7), true, false},
+		{"MODSEQ, above", ModSeq(8), false, false},
+		{"MODSEQ 0", ModSeq(0), true, true},
 		{"LARGER and SMALLER", And(Larger(10), Smaller(10)), false, false},
 		{"numbers", SeqSet([]Range{{9, 9}, {5, 4}, {1, 3}, {2, 2}}), true, true},
 		{"other numbers", SeqSet([]Range{{1, 2}, {5, 4294967295}}), false, false},
@@ -268,6 +271,14 @@ func TestDecodeCharsetString(t *testing.T) {
 	got, err := DecodeCharsetString("ISO-8859-1", []byte("K\xf6ln"))
 	if diff := cmp.Diff("K\u00f6ln", got); diff != "" || err != nil {
 		t.Error(diff, err)
+	}
+	for charset, b := range map[string]string{"UTF-8": "\xc3(", "EUC-JP": "\xff", "ISO-2022-JP": "\x1b$Bx"} {
+		if s, err := DecodeCharsetString(charset, []byte(b)); !errors.Is(err, ErrBadString) {
+			t.Errorf("%s: %q %v", charset, s, err)
+		}
+	}
+	if got, err := DecodeCharsetString("", []byte("K\xf6ln")); got != "K\u00f6ln" || err != nil {
+		t.Error(got, err)
 	}
 	for _, b := range [][]byte{nil, []byte("a")} {
 		if _, err := DecodeCharsetString("X-NONE", b); !errors.Is(err, ErrBadCharset) {
