@@ -29,6 +29,7 @@ var capabilities = []string{
 	"SEARCHRES",
 	"WITHIN",
 	"I18NLEVEL=1",
+	"INPROGRESS",
 }
 
 // Capabilities lists what is announced to the user of a session: all but what the configuration hides.

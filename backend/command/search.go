@@ -54,5 +54,5 @@ func (r *request) find(n search.Node) ([]uint32, error) {
 	if err := r.c.Flush(); err != nil {
 		return nil, err
 	}
-	return r.s.Find(r.ctx, n)
+	return r.s.Find(r.ctx, n, r.progress().search)
 }

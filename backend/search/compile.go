@@ -8,6 +8,10 @@ import (
 
 // Program is a compiled tree.
 type Program struct {
+	// Interrupt is called before each key that reads the message, if it is not
+	// nil; its error ends the match. A program may have thousands of them.
+	Interrupt func() error
+
 	root step
 	m    matcher
 }

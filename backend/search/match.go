@@ -19,9 +19,10 @@ type Target interface {
 }
 
 // Match says whether the program selects the message. An error comes from the
-// Target.
+// Target, or from Interrupt.
 func (p *Program) Match(t Target) (bool, error) {
 	p.m.begin(t)
+	p.m.interrupt = p.Interrupt
 	ok := p.m.eval(&p.root)
 	err := p.m.err
 	p.m.begin(nil)
@@ -31,7 +32,10 @@ func (p *Program) Match(t Target) (bool, error) {
 // matcher evaluates steps for one message.
 type matcher struct {
 	Target
-	err    error // the first of the Target: the result does not count then
+	err    error // the first of the Target or of interrupt: the result does not count then
+
+	interrupt func() error
+
 	header []byte
 	text   []byte
 	root   *mime.Part
@@ -50,6 +54,9 @@ func (m *matcher) begin(t Target) {
 }
 
 func (m *matcher) eval(s *step) bool {
+	if s.kids == nil && s.cost >= costHeader && !m.proceed() {
+		return false
+	}
 	switch s.op {
 	case opAll:
 		return true
@@ -88,6 +95,14 @@ func (m *matcher) eval(s *step) bool {
 	default:
 		return m.matchText(s.needle)
 	}
+}
+
+// proceed says whether to go on with reading.
+func (m *matcher) proceed() bool {
+	if m.err == nil && m.interrupt != nil {
+		m.err = m.interrupt()
+	}
+	return m.err == nil
 }
 
 // any returns the first key with this result, or nil.

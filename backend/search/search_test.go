@@ -267,6 +267,24 @@ func TestMatchError(t *testing.T) {
 	}
 }
 
+func TestInterrupt(t *testing.T) {
+	enough := errors.New("enough")
+	calls := 0
+	p := Compile(And(Larger(-1), Subject("a"), Not(Text("x")), Text("y"), Text("z")), now)
+	p.Interrupt = func() error {
+		if calls++; calls == 3 {
+			return enough
+		}
+		return nil
+	}
+	if ok, err := p.Match(&target{header: "Subject: a\n\n", body: "y z\n"}); ok || !errors.Is(err, enough) || calls != 3 {
+		t.Errorf("%v %v after %d calls", ok, err, calls)
+	}
+	if ok, err := p.Match(&target{header: "Subject: a\n\n", body: "y z\n"}); !ok || err != nil || calls != 7 {
+		t.Errorf("%v %v after %d calls", ok, err, calls)
+	}
+}
+
 func TestDecodeCharsetString(t *testing.T) {
 	got, err := DecodeCharsetString("ISO-8859-1", []byte("K\xf6ln"))
 	if diff := cmp.Diff("K\u00f6ln", got); diff != "" || err != nil {

@@ -237,7 +237,7 @@ func (s *Session) Search(kind imapserver.NumKind, criteria *imap.SearchCriteria,
 	if err != nil {
 		return nil, s.imapError("SEARCH", err)
 	}
-	nums, err := s.Find(context.Background(), node)
+	nums, err := s.Find(context.Background(), node, func(int, int) error { return nil })
 	if err != nil {
 		return nil, s.imapError("SEARCH", err)
 	}

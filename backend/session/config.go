@@ -33,7 +33,9 @@ type Config struct {
 	// Bye ends the connection with an untagged BYE. It is used only on a plain imapserver.Server, which has no
 	// other way (imapserver.Conn.Bye fits). Nil: the connection ends without a word.
 	Bye func(text string) error
-	// Now is the clock that relative searches use; nil: time.Now.
+	// SearchTime is how long one search may take; 0: 5 min.
+	SearchTime time.Duration
+	// Now is the clock that relative searches use, and that tells how long they take; nil: time.Now.
 	Now func() time.Time
 	// Hidden are capabilities that are not announced to this user.
 	Hidden []string

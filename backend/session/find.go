@@ -8,11 +8,18 @@ import (
 )
 
 // Find tells the numbers of the messages that match, ascending. Messages that another session has removed do not match.
-func (s *Session) Find(ctx context.Context, n search.Node) ([]uint32, error) {
+// step is called all along, with how many of the messages have been looked at; its error ends the search.
+func (s *Session) Find(ctx context.Context, n search.Node, step func(done, total int) error) ([]uint32, error) {
 	var found []uint32
-	prog := search.Compile(n, s.now())
-	all := s.view.num.all()
-	err := s.FetchRows(ctx, all, &Rows{}, func(r *Row) error {
+	done, total := 0, s.view.num.len()
+	look := func() error { return step(done, total) }
+	prog := search.Compile(n, s.Now())
+	prog.Interrupt = look
+	err := s.FetchRows(ctx, s.view.num.all(), &Rows{}, func(r *Row) error {
+		done = int(r.num) - 1
+		if err := look(); err != nil {
+			return err
+		}
 		ok, err := prog.Match(r)
 		if ok {
 			found = append(found, r.num)

@@ -118,7 +118,8 @@ func (s *Session) Flush(ctx context.Context) error {
 // Leave writes what is pending for a client that goes whatever comes of it (LOGOUT). Nothing is selected then.
 func (s *Session) Leave() { s.unselect() }
 
-func (s *Session) now() time.Time {
+// Now is the time by the session's clock.
+func (s *Session) Now() time.Time {
 	if s.cfg.Now == nil {
 		return time.Now()
 	}

@@ -34,6 +34,7 @@ type Config struct {
 	Debug       bool // log more
 	MaxSessions int  // 0: 100
 	AppendLimit int64
+	SearchTime  time.Duration // for one search; 0: 5 min
 
 	Hidden []string // capabilities that are not announced
 

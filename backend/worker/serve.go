@@ -38,7 +38,7 @@ func (w *Worker) Serve(nc net.Conn, l privsep.Login) {
 		User: w.cfg.User, Hostname: w.cfg.Hostname, Version: w.cfg.Version,
 		Store: st, Subscriptions: spool.OpenSubscriptions(w.cfg.Home, w.cfg.prefix()),
 		ReadOnly: w.cfg.ReadOnly, Log: log, AppendLimit: w.cfg.AppendLimit, Explain: explain,
-		StatusWait: w.cfg.StatusWait, Hidden: w.cfg.Hidden,
+		StatusWait: w.cfg.StatusWait, Hidden: w.cfg.Hidden, SearchTime: w.cfg.SearchTime,
 	})
 	conn := imapconn.New(nc, imapconn.Config{
 		Table:    command.Table(s),

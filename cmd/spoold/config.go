@@ -53,6 +53,7 @@ type limitsConfig struct {
 	Message      int64         // octets of a message to APPEND
 	LoginTimeout time.Duration // from connection to login
 	WorkerIdle   time.Duration // without session until a worker ends
+	SearchTime   time.Duration // of one search
 }
 
 // imapConfig says which capabilities are not announced.

@@ -39,6 +39,7 @@ readonly = true
 sessions = 7
 message = 1000
 worker_idle = "1m30s"
+search_time = "1m"
 `))
 	if err != nil {
 		t.Fatal(err)
@@ -49,7 +50,7 @@ worker_idle = "1m30s"
 		Lock:   lockConfig{Methods: []string{"dotlock"}, Timeout: 10 * time.Second, Stale: 5 * time.Minute},
 		Auth:   authConfig{Files: []string{"/etc/spoold/passwd"}, Plaintext: "always"},
 		Serve:  serveConfig{ReadOnly: true},
-		Limits: limitsConfig{Sessions: 7, Message: 1000, WorkerIdle: 90 * time.Second},
+		Limits: limitsConfig{Sessions: 7, Message: 1000, WorkerIdle: 90 * time.Second, SearchTime: time.Minute},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("config (-want +got):\n%s", diff)

@@ -46,6 +46,7 @@ type configFile struct {
 		Message      *int64  `toml:"message"`
 		LoginTimeout *string `toml:"login_timeout"`
 		WorkerIdle   *string `toml:"worker_idle"`
+		SearchTime   *string `toml:"search_time"`
 	} `toml:"limits"`
 	IMAP struct {
 		Disable    []string            `toml:"disable"`
@@ -116,6 +117,7 @@ func (t *taker) limits(f *configFile, c *limitsConfig) {
 	take(t, "limits.message", l.Message, parseCount[int64], &c.Message)
 	take(t, "limits.login_timeout", l.LoginTimeout, parseDuration, &c.LoginTimeout)
 	take(t, "limits.worker_idle", l.WorkerIdle, parseDuration, &c.WorkerIdle)
+	take(t, "limits.search_time", l.SearchTime, parseDuration, &c.SearchTime)
 }
 
 // taker takes values from a file; err is about the first that is wrong.

@@ -26,7 +26,7 @@ func (c *config) workerConfig(id privsep.Identity, hostname string) worker.Confi
 		FlushDelay: c.Mail.Flush, CompactAt: c.Mail.Compact,
 
 		ReadOnly: c.Serve.ReadOnly, MaxSessions: c.Limits.Sessions, AppendLimit: c.Limits.Message,
-		IdleExit: c.Limits.WorkerIdle,
+		IdleExit: c.Limits.WorkerIdle, SearchTime: c.Limits.SearchTime,
 
 		Hidden: c.IMAP.hidden(id.Name),
 	}
