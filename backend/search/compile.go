@@ -28,7 +28,8 @@ type step struct {
 	Node
 	kids   []step
 	cost   int
-	needle []byte
+	needle []byte    // the text, folded
+	phrase []byte    // the same for headers, never nil
 	edge   time.Time // of Older and Younger
 }
 
@@ -56,6 +57,7 @@ func compile(n Node, now time.Time) step {
 		s.edge = now.Truncate(time.Second).Add(-time.Duration(n.num) * time.Second)
 	case opHeader, opBody, opText:
 		s.needle = appendFold(nil, []byte(n.text))
+		s.phrase = appendFold([]byte{}, appendSpaced(nil, []byte(n.text)))
 	}
 	return s
 }

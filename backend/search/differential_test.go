@@ -94,6 +94,11 @@ func has(text, sub string) bool {
 	return strings.Contains(form(text), form(sub))
 }
 
+// hasPhrase is has for text in which blanks in a row are one.
+func hasPhrase(text, sub string) bool {
+	return has(strings.Join(strings.Fields(text), " "), strings.Join(strings.Fields(sub), " "))
+}
+
 // drawTree makes a tree and, beside it, what it means.
 func drawTree(t *rapid.T, depth int) (Node, func(*known) bool) {
 	if depth > 0 && rapid.Bool().Draw(t, "inner") {
@@ -147,11 +152,11 @@ func drawKey(t *rapid.T) (Node, func(*known) bool) {
 	case 11:
 		return SentSince(when), sent(func(a, b string) bool { return a >= b })
 	case 12:
-		return Subject(word), func(k *known) bool { return k.subject != "" && has(k.subject, word) }
+		return Subject(word), func(k *known) bool { return k.subject != "" && hasPhrase(k.subject, word) }
 	case 13:
 		return Body(word), func(k *known) bool { return has(k.body, word) }
 	}
-	return Text(word), func(k *known) bool { return has(k.subject, word) || has(k.body, word) }
+	return Text(word), func(k *known) bool { return hasPhrase(k.subject, word) || has(k.body, word) }
 }
 
 // The words of the vocabulary occur in no header but Subject.

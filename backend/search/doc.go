@@ -8,13 +8,15 @@
 //
 // Promises: strings are compared as substrings by i;unicode-casemap (RFC 5051)
 // after transfer encodings, charsets and encoded words are decoded; header
-// text also matches as it stands. BODY and TEXT look into text parts and the
-// headers of all parts; not into other parts, before the first delimiter or
-// behind the last. BEFORE, ON and SINCE compare calendar days as written,
-// whatever the zone (RFC 9051: "disregarding time and timezone"), and the SENT
-// keys do so with the Date field; a message without a readable one matches
-// none of them. FROM, TO, CC, BCC and SUBJECT are HEADER with that field, so
-// that the empty string asks whether the field is there.
+// text also matches as it stands, and blanks in it count as one. BODY and TEXT
+// look into text parts, TEXT also into the headers of all parts and of
+// messages in the message (RFC 9051 section 6.4.4: BODY matches no header
+// fields, TEXT those of MIME too); not into other parts, before the first
+// delimiter or behind the last. BEFORE, ON and SINCE compare calendar days as
+// written, whatever the zone (RFC 9051: "disregarding time and timezone"), and
+// the SENT keys do so with the Date field; a message without a readable one
+// matches none of them. FROM, TO, CC, BCC and SUBJECT are HEADER with that
+// field, so that the empty string asks whether the field is there.
 //
 // It does not: parse or write IMAP, resolve "*" or "$", bound the nesting of a
 // tree (the caller parses it, and bounds it), know time limits: the caller

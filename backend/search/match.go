@@ -32,7 +32,7 @@ func (p *Program) Match(t Target) (bool, error) {
 // matcher evaluates steps for one message.
 type matcher struct {
 	Target
-	err    error // the first of the Target or of interrupt: the result does not count then
+	err error // the first of the Target or of interrupt: the result does not count then
 
 	interrupt func() error
 
@@ -40,16 +40,16 @@ type matcher struct {
 	text   []byte
 	root   *mime.Part
 
-	folded, unfolded []byte // scratch, kept from message to message
+	folded, unfolded, spaced []byte // scratch, kept from message to message
 }
 
 // keepScratch is the scratch space that one large message may leave behind.
 const keepScratch = 1 << 20
 
 func (m *matcher) begin(t Target) {
-	*m = matcher{Target: t, folded: m.folded, unfolded: m.unfolded}
-	if cap(m.folded)+cap(m.unfolded) > keepScratch {
-		m.folded, m.unfolded = nil, nil
+	*m = matcher{Target: t, folded: m.folded, unfolded: m.unfolded, spaced: m.spaced}
+	if cap(m.folded)+cap(m.unfolded)+cap(m.spaced) > keepScratch {
+		m.folded, m.unfolded, m.spaced = nil, nil, nil
 	}
 }
 
@@ -91,9 +91,9 @@ func (m *matcher) eval(s *step) bool {
 	case opHeader:
 		return m.matchHeader(s)
 	case opBody:
-		return m.matchBody(s.needle)
+		return m.matchBody(s)
 	default:
-		return m.matchText(s.needle)
+		return m.matchText(s)
 	}
 }
 
@@ -156,7 +156,7 @@ func (m *matcher) matchSent(s *step) bool {
 
 func (m *matcher) matchHeader(s *step) bool {
 	for value := range mime.EachValue(m.headerBytes(), s.field) {
-		if len(s.needle) == 0 || m.inHeaderText(value, s.needle) {
+		if len(s.phrase) == 0 || m.inHeaderText(value, s.phrase) {
 			return true
 		}
 	}

@@ -8,28 +8,28 @@ import (
 )
 
 // matchText looks into the header and the body of the message.
-func (m *matcher) matchText(needle []byte) bool {
-	return m.load() && (m.inHeader(m.root.Header, needle) || m.inBody(m.root, needle))
+func (m *matcher) matchText(s *step) bool {
+	return m.load() && (m.inHeader(m.root.Header, s.phrase) || m.inBody(m.root, s.needle, s.phrase))
 }
 
 // matchBody looks into the body only.
-func (m *matcher) matchBody(needle []byte) bool {
-	return m.load() && m.inBody(m.root, needle)
+func (m *matcher) matchBody(s *step) bool {
+	return m.load() && m.inBody(m.root, s.needle, nil)
 }
 
-// inBody looks into the body of p: the texts in it, and the headers of its
-// parts, where the names of attachments are.
-func (m *matcher) inBody(p *mime.Part, needle []byte) bool {
+// inBody looks into the body of p: for needle in the texts in it and, unless phrase is nil, for that in the headers of
+// its parts, where the names of attachments are.
+func (m *matcher) inBody(p *mime.Part, needle, phrase []byte) bool {
 	if len(needle) == 0 {
 		return true
 	}
 	for _, c := range p.Children {
-		if m.inHeader(c.Header, needle) || m.inBody(c, needle) {
+		if m.inHeader(c.Header, phrase) || m.inBody(c, needle, phrase) {
 			return true
 		}
 	}
 	if p.Message != nil {
-		return m.inHeader(p.Message.Header, needle) || m.inBody(p.Message, needle)
+		return m.inHeader(p.Message.Header, phrase) || m.inBody(p.Message, needle, phrase)
 	}
 	return p.Type == "TEXT" && m.inLeaf(p, needle)
 }
@@ -81,15 +81,18 @@ func (m *matcher) containsASCII(b, needle []byte) (found, ascii bool) {
 	}
 }
 
-// inHeader looks into a whole header, its folds undone.
-func (m *matcher) inHeader(s mime.Span, needle []byte) bool {
+// inHeader looks into a whole header, its folds undone; nil is in none.
+func (m *matcher) inHeader(s mime.Span, phrase []byte) bool {
+	if phrase == nil {
+		return false
+	}
 	m.unfolded = mime.AppendUnfolded(m.unfolded[:0], s.Of(m.text))
-	return m.inHeaderText(m.unfolded, needle)
+	return m.inHeaderText(m.unfolded, phrase)
 }
 
 // inHeaderText looks into unfolded header text as it stands and as it is meant.
-func (m *matcher) inHeaderText(b, needle []byte) bool {
-	if m.contains(b, needle) {
+func (m *matcher) inHeaderText(b, phrase []byte) bool {
+	if m.containsPhrase(b, phrase) {
 		return true
 	}
 	words := bytes.Contains(b, []byte("=?"))
@@ -100,7 +103,25 @@ func (m *matcher) inHeaderText(b, needle []byte) bool {
 	if words {
 		text = []byte(mime.DecodeWords(b))
 	}
-	return m.contains(toUTF8("", text), needle)
+	return m.containsPhrase(toUTF8("", text), phrase)
+}
+
+// containsPhrase takes blanks in a row for one space: where a header is folded, and with what blanks, is of no meaning.
+func (m *matcher) containsPhrase(b, phrase []byte) bool {
+	m.spaced = appendSpaced(m.spaced[:0], b)
+	return m.contains(m.spaced, phrase)
+}
+
+// appendSpaced appends text with one space for each row of blanks.
+func appendSpaced(dst, b []byte) []byte {
+	for i, c := range b {
+		if c != ' ' && c != '\t' {
+			dst = append(dst, c)
+		} else if i == 0 || b[i-1] != ' ' && b[i-1] != '\t' {
+			dst = append(dst, ' ')
+		}
+	}
+	return dst
 }
 
 func (m *matcher) contains(b, needle []byte) bool {
