@@ -30,6 +30,7 @@ var capabilities = []string{
 	"WITHIN",
 	"I18NLEVEL=1",
 	"INPROGRESS",
+	"PARTIAL",
 }
 
 // Capabilities lists what is announced to the user of a session: all but what the configuration hides.

@@ -27,8 +27,12 @@ func fetch(r *request) error {
 	if err != nil {
 		return err
 	}
-	if err := r.cmd.Args.End(); err != nil {
+	modifiers, err := parseFetchModifiers(r.cmd)
+	if err != nil {
 		return err
+	}
+	if modifiers.partial != nil {
+		nums = modifiers.partial.ofSet(nums)
 	}
 	if r.cmd.UID && !slices.ContainsFunc(items, func(it item) bool { return it.label == "UID" }) {
 		items = slices.Insert(items, 0, item{label: "UID", write: writeUID})

@@ -119,17 +119,19 @@ func parseResultRange(p *wire.Parser) (*resultRange, error) {
 
 // of picks the places out of a result; there may be fewer, or none.
 func (r *resultRange) of(found []uint32) []uint32 {
-	n := int64(len(found))
+	from, to := r.span(int64(len(found)))
+	return found[from:to]
+}
+
+// span is the same as indices, 0 <= from <= to <= n.
+func (r *resultRange) span(n int64) (from, to int64) {
 	low, high := int64(min(r.first, r.second)), int64(max(r.first, r.second))
-	from, to := low-1, high
+	from, to = low-1, high
 	if r.fromEnd {
 		from, to = n-high, n-low+1
 	}
-	from, to = max(from, 0), min(to, n)
-	if from >= to {
-		return nil
-	}
-	return found[from:to]
+	from = min(max(from, 0), n)
+	return from, max(from, min(to, n))
 }
 
 func (r *resultRange) String() string {
