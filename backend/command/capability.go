@@ -31,6 +31,7 @@ var capabilities = []string{
 	"I18NLEVEL=1",
 	"INPROGRESS",
 	"PARTIAL",
+	"CONTEXT=SEARCH",
 }
 
 // Capabilities lists what is announced to the user of a session: all but what the configuration hides.

@@ -14,6 +14,8 @@ type returnOptions struct {
 	count    bool
 	save     bool         // the result becomes "$"
 	partial  *resultRange // nil: not asked for
+	update   bool         // changes of the result are to be told
+	context  bool         // it will be asked for again, a hint of which there is no use here
 }
 
 // parseReturn reads SP and, if it is there, RETURN with its options and another SP. No options are as good as ALL.
@@ -54,6 +56,10 @@ func (o *returnOptions) option(p *wire.Parser) error {
 		o.count = true
 	case "SAVE":
 		o.save = true
+	case "UPDATE":
+		o.update = true
+	case "CONTEXT":
+		o.context = true
 	case "PARTIAL":
 		if o.partial != nil {
 			return &wire.SyntaxError{Text: "RETURN takes PARTIAL once"}
@@ -66,9 +72,9 @@ func (o *returnOptions) option(p *wire.Parser) error {
 	return nil
 }
 
-// tells reports whether there is anything to tell: of a result that is only saved the client wants to hear nothing
-// (RFC 5182 §2.1).
-func (o *returnOptions) tells() bool { return o.min || o.max || o.all || o.count || o.partial != nil }
+// tells reports whether there is an answer: of a result that is only saved the client wants to hear nothing (RFC 5182
+// §2.1).
+func (o *returnOptions) tells() bool { return *o != returnOptions{extended: true, save: true} }
 
 // saved picks what "$" shall mean (RFC 5182 §2.4, RFC 9394 §3.2): all that was found, unless only some of it is told
 // and the client cannot know of the rest.

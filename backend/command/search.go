@@ -14,6 +14,9 @@ func searching(r *request) error {
 	if err != nil {
 		return err
 	}
+	if o.update && r.s.Watches(r.cmd.Tag) { // RFC 5267 §4.3
+		return &wire.SyntaxError{Text: "The tag is that of another search with UPDATE"}
+	}
 	if r.s.Enabled("IMAP4REV2") && !o.extended { // RFC 9051 §6.4.4: all answers are ESEARCH
 		o.extended, o.all = true, true
 	}
@@ -35,7 +38,11 @@ func (r *request) search(o *returnOptions) error {
 	if err != nil {
 		return err
 	}
+	watched := o.update && r.s.Watch(r.cmd.Tag, r.cmd.UID, node, found)
 	r.tellFound(o, found)
+	if o.update && !watched {
+		r.w.Untagged("NO", `NOUPDATE "`+r.cmd.Tag+`"`, "Changes of this result will not be told")
+	}
 	return nil
 }
 

@@ -331,8 +331,16 @@ func (sp *searchParser) uid() (search.Node, error) {
 	return search.UIDSet(session.SearchRanges(set.Resolve(sp.s.View().LastUID()))), nil
 }
 
-// numbers is a set of message numbers, or "$".
+// numbers is a set of message numbers, or "$". It is of these messages from now on, whatever becomes of their numbers
+// (RFC 5267 §4.3); no UID between two of them is a message that the client knows, or will.
 func (sp *searchParser) numbers(set wire.Set) (search.Node, error) {
 	nums, err := sp.s.Resolve(set, false)
-	return search.SeqSet(session.SearchRanges(nums)), err
+	if err != nil {
+		return search.Node{}, err
+	}
+	uids := session.SearchRanges(nums)
+	for i, r := range uids {
+		uids[i] = search.Range{Start: sp.s.View().UID(r.Start), Stop: sp.s.View().UID(r.Stop)}
+	}
+	return search.UIDSet(uids), nil
 }

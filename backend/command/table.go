@@ -44,6 +44,7 @@ func Table(s *session.Session) imapconn.Table {
 		{"FETCH", selected, fetch},
 		{"STORE", selected, store},
 		{"SEARCH", selected, searching},
+		{"CANCELUPDATE", selected, cancelUpdate},
 		{"COPY", selected, copyMessages},
 		{"MOVE", selected, moveMessages},
 	} {

@@ -1,6 +1,7 @@
 package search
 
 import (
+	"slices"
 	"time"
 
 	"spoold/mboxstore"
@@ -16,6 +17,12 @@ type Node struct {
 	field string // of a header key
 	text  string // the string looked for, or a keyword
 	num   int64  // octets, seconds, a mod-sequence, or a day
+}
+
+// IsRelative says whether what matches depends on the time at which it is
+// asked.
+func (n Node) IsRelative() bool {
+	return n.op == opOlder || n.op == opYounger || slices.ContainsFunc(n.kids, Node.IsRelative)
 }
 
 type op uint8

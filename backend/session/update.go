@@ -19,7 +19,7 @@ import (
 // left out, message by message and only as long as the message is still in the state that was told; a change by
 // another session that falls between is told.
 //
-// The order is EXPUNGE, EXISTS, RECENT, FLAGS, FETCH, so that every number is right where it stands.
+// The order is EXPUNGE, EXISTS, RECENT, FLAGS, FETCH, ESEARCH (live.go), so that every number is right where it stands.
 
 // teller is where untagged news goes: spoold's own connection, or imapserver's writers.
 type teller interface {
@@ -46,17 +46,18 @@ func (s *Session) update(ctx context.Context, t teller, expunge bool) error {
 		return nil
 	}
 	s.refresh(ctx)
-	return s.view.tell(t, expunge)
+	return s.view.tell(ctx, t, expunge)
 }
 
 // tell tells what changed in the index.
-func (v *View) tell(t teller, expunge bool) error {
+func (v *View) tell(ctx context.Context, t teller, expunge bool) error {
 	c := v.box.Changes(v.modseq)
 	if c.Lost {
 		return errMailboxGone
 	}
 	v.num.lose(c.Expunged)
-	v.recent = append(v.recent, v.claim(v.num.add(c.New))...)
+	added := v.num.add(c.New)
+	v.recent = append(v.recent, v.claim(added)...)
 	v.modseq = c.ModSeq
 	if expunge {
 		if err := v.tellExpunges(t.expunge); err != nil {
@@ -71,7 +72,10 @@ func (v *View) tell(t teller, expunge bool) error {
 			return err
 		}
 	}
-	return v.tellFlags(t, c.Changed)
+	if err := v.tellFlags(t, c.Changed); err != nil {
+		return err
+	}
+	return v.tellResults(ctx, c.Changed, added)
 }
 
 // tellGone tells the EXPUNGEs and nothing else. The rest of the news stays where it is, for the next tell.
@@ -82,6 +86,9 @@ func (v *View) tellGone(write func(num uint32) error) error {
 
 func (v *View) tellExpunges(write func(num uint32) error) error {
 	gone := v.num.gone
+	if err := v.tellLeft(gone); err != nil {
+		return err
+	}
 	for _, num := range v.num.tell() {
 		if err := write(num); err != nil {
 			return err

@@ -23,6 +23,7 @@ type View struct {
 	exists   int             // the last EXISTS, less the EXPUNGEs since
 	recents  int             // the last RECENT
 	saved    wire.Set        // the UIDs that "$" stands for (RFC 5182)
+	live     []*liveSearch   // whose results are kept up to date (RFC 5267)
 
 	rows   []mboxstore.Message // of the batch at hand
 	header []byte              // buffers for the message at hand
