@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"mime"
 	"mime/quotedprintable"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,8 +23,9 @@ func crlf(s string) []byte { return []byte(strings.ReplaceAll(s, "\n", "\r\n")) 
 // known is a message whose meaning is known without reading it.
 type known struct {
 	target
-	sent    time.Time // zero: no Date field
-	subject string    // "": no field
+	sent    time.Time           // zero: no Date field
+	subject string              // "": no field
+	fields  map[string][]string // values of the address fields
 	body    string
 }
 
@@ -33,15 +35,26 @@ func drawText(t *rapid.T, label string) string {
 	return strings.Join(rapid.SliceOfN(rapid.SampledFrom(vocabulary), 0, 4).Draw(t, label), " ")
 }
 
+// arrivals are messages with internal dates around now.
+func arrivals(t *testing.T) (all []mboxstore.Message) {
+	for _, date := range []string{
+		"Sun Jan 12 23:59:59 2025 +0000", "Mon Jan 13 12:00:00 2025 +0000", "Tue Jan 14 00:30:00 2025 +1300", "Tue Jan 14 11:59:57 2025 +0000",
+		"Tue Jan 14 23:00:00 2025 -0800", "Wed Jan 15 00:00:00 2025 +0000",
+	} {
+		all = append(all, arrived(t, date).msg)
+	}
+	return all
+}
+
 // drawMessage makes a message and writes it in one of the ways mail has.
-func drawMessage(t *rapid.T) *known {
+func drawMessage(t *rapid.T, arrivals []mboxstore.Message) *known {
 	k := &known{subject: drawText(t, "subject"), body: drawText(t, "body")}
 	k.seq = rapid.Uint32Range(1, 9).Draw(t, "seq")
-	k.msg = mboxstore.Message{
-		UID:   rapid.Uint32Range(1, 9).Draw(t, "uid"),
-		Flags: mboxstore.Flags(rapid.IntRange(0, 31).Draw(t, "flags")),
-		Size:  rapid.Int64Range(0, 9).Draw(t, "size"),
-	}
+	k.msg = rapid.SampledFrom(arrivals).Draw(t, "arrival")
+	k.msg.UID = rapid.Uint32Range(1, 9).Draw(t, "uid")
+	k.msg.ModSeq = rapid.Uint64Range(1, 9).Draw(t, "modseq")
+	k.msg.Flags = mboxstore.Flags(rapid.IntRange(0, 31).Draw(t, "flags"))
+	k.msg.Size = rapid.Int64Range(0, 9).Draw(t, "size")
 	k.msg.Keywords = rapid.SliceOfN(rapid.SampledFrom([]string{"k1", "K2"}), 0, 2).Draw(t, "keywords")
 	k.recent = rapid.Bool().Draw(t, "recent")
 	var h strings.Builder
@@ -53,6 +66,7 @@ func drawMessage(t *rapid.T) *known {
 		how := rapid.SampledFrom([]mime.WordEncoder{mime.BEncoding, mime.QEncoding}).Draw(t, "words")
 		fmt.Fprintf(&h, "Subject: %s\n", how.Encode("utf-8", k.subject))
 	}
+	k.drawFields(t, &h)
 	charset, raw := "utf-8", k.body
 	if b, err := charmap.ISO8859_1.NewEncoder().String(k.body); err == nil && rapid.Bool().Draw(t, "latin1") {
 		charset, raw = "iso-8859-1", b
@@ -68,6 +82,28 @@ func drawMessage(t *rapid.T) *known {
 		k.header, k.target.body = h.String()+"Content-Type: message/rfc822\n\n", leaf+raw
 	}
 	return k
+}
+
+var addressFields = []string{"From", "To", "Cc", "Bcc", "X-List"}
+
+// drawFields writes fields of addresses, some of them more than once, folded, or without a value.
+func (k *known) drawFields(t *rapid.T, h *strings.Builder) {
+	k.fields = map[string][]string{}
+	for _, name := range rapid.SliceOfN(rapid.SampledFrom(addressFields), 0, 4).Draw(t, "fields") {
+		value := drawText(t, "value")
+		k.fields[name] = append(k.fields[name], value)
+		fold := rapid.SampledFrom([]string{"", " ", "\n ", "\n\t  "}).Draw(t, "fold")
+		fmt.Fprintf(h, "%s:%s%s\n", strings.ToUpper(name), fold, mime.QEncoding.Encode("utf-8", value))
+	}
+}
+
+// hasField says whether one of the fields of this name has the text in it.
+func (k *known) hasField(name, text string) bool {
+	return slices.ContainsFunc(k.fields[name], func(v string) bool { return text == "" || hasPhrase(v, text) })
+}
+
+func (k *known) hasAnyField(text string) bool {
+	return slices.ContainsFunc(addressFields, func(name string) bool { return text != "" && k.hasField(name, text) })
 }
 
 func drawEncoding(t *rapid.T, raw string) (encoding, encoded string) {
@@ -126,7 +162,34 @@ func drawKey(t *rapid.T) (Node, func(*known) bool) {
 	sent := func(f func(a, b string) bool) func(*known) bool {
 		return func(k *known) bool { return !k.sent.IsZero() && f(day(k.sent), day(when)) }
 	}
-	switch rapid.IntRange(0, 14).Draw(t, "key") {
+	arrived := func(f func(a, b string) bool) func(*known) bool {
+		return func(k *known) bool { return f(day(k.msg.InternalDate()), day(when)) }
+	}
+	ago := func(k *known) float64 { return now.Sub(k.msg.InternalDate()).Seconds() }
+	secs := []uint32{1, 3, 4, 43200, 86400, 129601, 4294967295}[n%7]
+	field := addressFields[n%5]
+	switch rapid.IntRange(0, 24).Draw(t, "key") {
+	case 15:
+		return Recent(), func(k *known) bool { return k.recent }
+	case 16:
+		return Old(), func(k *known) bool { return !k.recent }
+	case 17:
+		return ModSeq(uint64(n)), func(k *known) bool { return k.msg.ModSeq >= uint64(n) }
+	case 18:
+		return Keyword("k1", false), func(k *known) bool { return !strings.Contains(fmt.Sprint(k.msg.Keywords), "k1") }
+	case 19:
+		return Before(when), arrived(func(a, b string) bool { return a < b })
+	case 20:
+		return On(when), arrived(func(a, b string) bool { return a == b })
+	case 21:
+		return Since(when), arrived(func(a, b string) bool { return a >= b })
+	case 22:
+		return Older(secs), func(k *known) bool { return ago(k) >= float64(secs) }
+	case 23:
+		return Younger(secs), func(k *known) bool { return ago(k) <= float64(secs) }
+	case 24:
+		node := map[string]Node{"From": From(word), "To": To(word), "Cc": Cc(word), "Bcc": Bcc(word), "X-List": Header("x-list", word)}[field]
+		return node, func(k *known) bool { return k.hasField(field, word) }
 	case 0:
 		return All(), func(*known) bool { return true }
 	case 1:
@@ -156,16 +219,17 @@ func drawKey(t *rapid.T) (Node, func(*known) bool) {
 	case 13:
 		return Body(word), func(k *known) bool { return has(k.body, word) }
 	}
-	return Text(word), func(k *known) bool { return hasPhrase(k.subject, word) || has(k.body, word) }
+	return Text(word), func(k *known) bool { return hasPhrase(k.subject, word) || k.hasAnyField(word) || has(k.body, word) }
 }
 
-// The words of the vocabulary occur in no header but Subject.
+// The words of the vocabulary occur in no header but Subject and the address fields.
 func TestMatchAgainstNaive(t *testing.T) {
+	arrivals := arrivals(t)
 	rapid.Check(t, func(t *rapid.T) {
 		n, want := drawTree(t, 4)
 		p := Compile(n, now)
 		for range 5 {
-			k := drawMessage(t)
+			k := drawMessage(t, arrivals)
 			got, err := p.Match(&k.target)
 			if err != nil {
 				t.Fatal(err)
