@@ -76,6 +76,24 @@ func (o *returnOptions) option(p *wire.Parser) error {
 // §2.1).
 func (o *returnOptions) tells() bool { return *o != returnOptions{extended: true, save: true} }
 
+// enough is how many of the first results, or of the last ones, decide the answer; 0: all.
+func (o *returnOptions) enough() (n int, last bool) {
+	if o.all || o.count || o.update || !o.min && !o.max && o.partial == nil {
+		return 0, false
+	}
+	if o.min {
+		n = 1
+	}
+	last = !o.min && (o.partial == nil || o.partial.fromEnd)
+	if o.partial != nil {
+		n = max(n, int(max(o.partial.first, o.partial.second)))
+	}
+	if o.max && !last || o.partial != nil && o.partial.fromEnd != last {
+		return 0, false // of both
+	}
+	return max(n, 1), last
+}
+
 // saved picks what "$" shall mean (RFC 5182 §2.4, RFC 9394 §3.2): all that was found, unless only some of it is told
 // and the client cannot know of the rest.
 func (o *returnOptions) saved(found []uint32) []uint32 {

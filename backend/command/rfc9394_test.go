@@ -3,6 +3,7 @@ package command_test
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 // The examples of RFC 9394 §3.1, on a smaller scale.
@@ -78,5 +79,47 @@ func TestPartialFetch(t *testing.T) {
 		if got := strings.Join(uids, " "); got != tt.want {
 			t.Errorf("UID FETCH %s: %s, want %s", tt.args, got, tt.want)
 		}
+	}
+}
+
+// For some of the results not all messages are looked at, and the answer is the same.
+func TestSearchStopsEarly(t *testing.T) {
+	h := newHost(t, strings.Repeat(message("odd", "")+message("even", "")+message("odd", ""), 100))
+	c := h.connect()
+	c.ok("SELECT INBOX")
+	found := strings.Fields(c.ok("SEARCH SUBJECT odd")[0])[2:]
+	for _, tt := range []struct {
+		options string
+		from    int // of found
+		to      int
+	}{
+		{"MIN", 0, 1},
+		{"MAX", 199, 200},
+		{"PARTIAL 1:50", 0, 50},
+		{"PARTIAL 150:120", 119, 150},
+		{"PARTIAL -1:-60", 140, 200},
+		{"PARTIAL 190:250", 189, 200},
+		{"PARTIAL -199:-900", 0, 2},
+		{"MAX PARTIAL -2:-3", 197, 200},
+		{"MIN PARTIAL 2:3", 0, 3},
+	} {
+		c.ok("SEARCH RETURN (SAVE " + tt.options + ") SUBJECT odd")
+		want := found[tt.from:tt.to]
+		if got := c.ok("SEARCH $")[0]; got != "* SEARCH "+strings.Join(want, " ") {
+			t.Errorf("%s: %s, want %v", tt.options, got, want)
+		}
+	}
+	c.run("SEARCH RETURN (MIN MAX) SUBJECT even", `* ESEARCH (TAG "`+c.nextTag()+`") MIN 2 MAX 299`, "OK")
+	c.run("SEARCH RETURN (MIN PARTIAL -1:-1) SUBJECT even", `* ESEARCH (TAG "`+c.nextTag()+`") MIN 2 PARTIAL (-1:-1 299)`, "OK")
+	c.run("SEARCH RETURN (MAX PARTIAL 1:1) SUBJECT even", `* ESEARCH (TAG "`+c.nextTag()+`") MAX 299 PARTIAL (1:1 2)`, "OK")
+	c.run("SEARCH RETURN (MIN) ANSWERED", `* ESEARCH (TAG "`+c.nextTag()+`")`, "OK")
+
+	h.config.SearchTime, h.config.Now = 150*time.Second, slow(time.Second) // enough for 64 messages
+	h.config.Hidden = []string{"INPROGRESS"}
+	c = h.connect()
+	c.ok("SELECT INBOX")
+	c.run("SEARCH RETURN (COUNT) SUBJECT odd", "NO [LIMIT] ")
+	for _, options := range []string{"MIN", "MAX", "PARTIAL 1:30", "PARTIAL -30:-1", "MIN PARTIAL 1:2", "MAX PARTIAL -1:-2"} {
+		c.ok("SEARCH RETURN (" + options + ") SUBJECT odd")
 	}
 }

@@ -34,7 +34,7 @@ func (r *request) search(o *returnOptions) error {
 	if err != nil {
 		return err
 	}
-	found, err := r.find(node)
+	found, err := r.findFor(o, node)
 	if err != nil {
 		return err
 	}
@@ -62,4 +62,16 @@ func (r *request) find(n search.Node) ([]uint32, error) {
 		return nil, err
 	}
 	return r.s.Find(r.ctx, n, r.progress().search)
+}
+
+// findFor is find for a client that may want to know of some results only.
+func (r *request) findFor(o *returnOptions, n search.Node) ([]uint32, error) {
+	enough, last := o.enough()
+	if enough == 0 {
+		return r.find(n)
+	}
+	if err := r.c.Flush(); err != nil {
+		return nil, err
+	}
+	return r.s.FindSome(r.ctx, n, enough, last, r.progress().search)
 }
