@@ -16,6 +16,9 @@ func (r *request) tellFound(o *returnOptions, found []uint32) {
 	}
 	if o.extended {
 		r.esearch(o, found)
+		if o.update && !r.s.Watches(r.cmd.Tag) {
+			r.w.Untagged("NO", `NOUPDATE "`+r.cmd.Tag+`"`, "Changes of this result will not be told")
+		}
 		return
 	}
 	r.w.Raw("* " + r.cmd.Name)

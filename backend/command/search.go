@@ -38,11 +38,10 @@ func (r *request) search(o *returnOptions) error {
 	if err != nil {
 		return err
 	}
-	watched := o.update && r.s.Watch(r.cmd.Tag, r.cmd.UID, node, found)
-	r.tellFound(o, found)
-	if o.update && !watched {
-		r.w.Untagged("NO", `NOUPDATE "`+r.cmd.Tag+`"`, "Changes of this result will not be told")
+	if o.update {
+		r.s.Watch(r.cmd.Tag, r.cmd.UID, node, found)
 	}
+	r.tellFound(o, found)
 	return nil
 }
 

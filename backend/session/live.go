@@ -33,18 +33,17 @@ func (s *Session) Watches(tag string) bool {
 	return s.view != nil && slices.ContainsFunc(s.view.live, func(l *liveSearch) bool { return l.tag == tag })
 }
 
-// Watch keeps a search up to date of which these are the numbers that it has found. It returns false when that cannot
-// be done: there are too many, or its result changes with the clock, of which nobody tells us.
-func (s *Session) Watch(tag string, uid bool, n search.Node, found []uint32) bool {
+// Watch keeps a search up to date of which these are the numbers that it has found, unless there are too many, or its
+// result changes with the clock, of which nobody tells us.
+func (s *Session) Watch(tag string, uid bool, n search.Node, found []uint32) {
 	if len(s.view.live) >= maxLive || n.IsRelative() {
-		return false
+		return
 	}
 	l := &liveSearch{tag: tag, uid: uid, prog: search.Compile(n, s.Now()), found: make([]mboxstore.UID, len(found)), w: s.out}
 	for i, num := range found {
 		l.found[i] = s.view.UID(num)
 	}
 	s.view.live = append(s.view.live, l)
-	return true
 }
 
 // Unwatch ends what Watch has begun.
