@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"slices"
 
 	"spoold/backend/search"
 	"spoold/backend/wire"
@@ -19,24 +20,25 @@ const findPage = 64
 // FindSome is Find that need not go on when it has found so many, from the end of the mailbox if last is set.
 func (s *Session) FindSome(ctx context.Context, n search.Node, enough int, last bool, step func(done, total int) error) ([]uint32, error) {
 	f := s.newFinder(n, step)
-	var found []uint32
-	for from := 0; from < f.total && len(found) < enough; from += findPage {
+	var pages [][]uint32
+	have := 0
+	for from := 0; from < f.total && have < enough; from += findPage {
 		to := min(from+findPage, f.total)
 		page := wire.Range{Start: uint32(from + 1), Stop: uint32(to)}
 		if last {
 			page = wire.Range{Start: uint32(f.total - to + 1), Stop: uint32(f.total - from)}
 		}
-		more, err := f.run(ctx, wire.Set{page})
+		found, err := f.run(ctx, wire.Set{page})
 		if err != nil {
 			return nil, err
 		}
-		if last {
-			found = append(more, found...)
-		} else {
-			found = append(found, more...)
-		}
+		pages = append(pages, found)
+		have += len(found)
 	}
-	return found, nil
+	if last {
+		slices.Reverse(pages)
+	}
+	return slices.Concat(pages...), nil
 }
 
 // finder is a search while it runs.
