@@ -26,6 +26,9 @@ func parseSearch(s *session.Session, p *wire.Parser) (search.Node, error) {
 	if !p.TryKeyword("CHARSET") {
 		return parseKeys(s, p, "")
 	}
+	if s.Enabled("UTF8=ACCEPT") { // RFC 9755 §3
+		return search.Node{}, &wire.SyntaxError{Text: "SEARCH has no CHARSET once UTF8=ACCEPT is enabled"}
+	}
 	if err := p.SP(); err != nil {
 		return search.Node{}, err
 	}
