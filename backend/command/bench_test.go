@@ -34,8 +34,14 @@ func (s one) Open(context.Context, string, bool) (*mboxstore.Mailbox, func(), er
 // benchSession is a session on a mailbox of n messages, without a connection.
 func benchSession(b *testing.B, n int) *session.Session {
 	b.Helper()
+	return benchMailbox(b, strings.Repeat(message("bench", "Status: RO\n"), n))
+}
+
+// benchMailbox is a session on a mailbox of this content.
+func benchMailbox(b *testing.B, content string) *session.Session {
+	b.Helper()
 	dir := b.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "mbox"), []byte(strings.Repeat(message("bench", "Status: RO\n"), n)), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "mbox"), []byte(content), 0o600); err != nil {
 		b.Fatal(err)
 	}
 	state, err := spool.OpenDir(dir)

@@ -32,6 +32,7 @@ var capabilities = []string{
 	"INPROGRESS",
 	"PARTIAL",
 	"CONTEXT=SEARCH",
+	"COMPRESS=DEFLATE",
 }
 
 // Capabilities lists what is announced to the user of a session: all but what the configuration hides.

@@ -24,6 +24,7 @@ func Table(s *session.Session) imapconn.Table {
 		{"NOOP", always, pass},
 		{"LOGOUT", always, logout},
 		{"IDLE", always, idle},
+		{"COMPRESS", always, compress},
 
 		{"SELECT", always, selectMailbox},
 		{"EXAMINE", always, selectMailbox},

@@ -15,7 +15,9 @@ const maxAwaited = 8 << 10
 // for the next command: iOS 18 sends commands along with DONE.
 //
 // While it waits another goroutine fills the input buffer, and only fills it;
-// it has ended when Await returns. A handler returns Await's error as it is.
+// it has ended when Await returns, unless Await fails on a compressed
+// connection: then the next command waits for it. A handler returns Await's
+// error as it is.
 func (c *Conn) Await(ctx context.Context, wake <-chan struct{}, onWake func() error) (line string, err error) {
 	if err := c.w.Flush(); err != nil {
 		return "", err
@@ -25,6 +27,10 @@ func (c *Conn) Await(ctx context.Context, wake <-chan struct{}, onWake func() er
 	go func() { arrived <- c.fill() }()
 
 	err, waited := c.attend(ctx, wake, onWake, arrived)
+	if !waited && c.Compressed() {
+		c.behind = arrived
+		return "", err
+	}
 	if !waited {
 		c.kick()
 		<-arrived
@@ -60,6 +66,19 @@ func (c *Conn) attend(ctx context.Context, wake <-chan struct{}, onWake func() e
 			}
 		}
 	}
+}
+
+// catchUp waits for a goroutine that a failed Await has left reading.
+func (c *Conn) catchUp() error {
+	if c.behind == nil {
+		return nil
+	}
+	if err := c.w.Flush(); err != nil {
+		return err
+	}
+	err := <-c.behind
+	c.behind, c.in.waiting = nil, false
+	return err
 }
 
 // fill reads until there is a whole line in the input buffer, or the buffer is

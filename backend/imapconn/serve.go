@@ -41,6 +41,10 @@ func (c *Conn) serve() {
 			c.end(bye)
 			return
 		}
+		if err := c.catchUp(); err != nil {
+			c.lost(err)
+			return
+		}
 		c.in.begun = c.br.Buffered() > 0
 		cmd, err := c.rd.Next()
 		if err != nil {
@@ -74,7 +78,7 @@ func (c *Conn) lost(err error) {
 	case errors.Is(err, errKicked):
 		c.end(c.shutdownText())
 	case errors.Is(err, io.EOF):
-		c.over = true
+		c.end("") // the last block of compressed input is no read of the client's end, before which we had flushed
 	default:
 		c.log.Info("connection lost", "err", err)
 		c.over = true

@@ -20,6 +20,7 @@ type source struct {
 	unread  []byte // comes first
 	begun   bool   // a part of the present command has arrived
 	waiting bool   // Await reads on another goroutine, which may not write
+	inflate bool   // what is read is compressed: it may be the start of a command, or no more than the end of a flush
 }
 
 // Read flushes before it may block: the client may be waiting for output
@@ -27,7 +28,7 @@ type source struct {
 func (s *source) Read(p []byte) (int, error) {
 	if len(s.unread) > 0 {
 		n := copy(p, s.unread)
-		s.unread, s.begun = s.unread[n:], true
+		s.unread, s.begun = s.unread[n:], s.begun || !s.inflate
 		return n, nil
 	}
 	if !s.waiting {
@@ -42,7 +43,7 @@ func (s *source) Read(p []byte) (int, error) {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		err = s.expired()
 	}
-	s.begun = s.begun || n > 0
+	s.begun = s.begun || n > 0 && !s.inflate
 	return n, err
 }
 

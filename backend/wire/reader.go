@@ -27,6 +27,9 @@ func NewReader(br *bufio.Reader, prompt func(text string) error, lim Limits) *Re
 // literal. Without names no command is.
 func (r *Reader) Stream(names ...string) { r.streamed = slices.Clone(names) }
 
+// Limits are those that the Reader keeps.
+func (r *Reader) Limits() Limits { return r.lim }
+
 // Err is the error that ended the stream, nil while it goes on.
 func (r *Reader) Err() error { return r.err }
 

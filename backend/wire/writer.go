@@ -185,15 +185,22 @@ func (w *Writer) DateTime(t time.Time) {
 	w.buf = t.AppendFormat(w.buf, `"_2-Jan-2006 15:04:05 -0700"`)
 }
 
-// Flush hands on all that is buffered. It is called before waits that may be
-// long, so a large buffer is given back.
+// Flush hands on all that is buffered, and flushes what it is handed to, if
+// that can be. It is called before waits that may be long, so a large buffer is
+// given back.
 func (w *Writer) Flush() error {
 	w.hand()
 	if cap(w.buf) > idleBuffer {
 		w.buf = nil
 	}
+	if f, ok := w.w.(interface{ Flush() error }); ok && w.err == nil {
+		w.err = f.Flush()
+	}
 	return w.err
 }
+
+// Redirect makes to the io.Writer for all that has not been handed on.
+func (w *Writer) Redirect(to io.Writer) { w.w = to }
 
 // Err is the first error of the io.Writer.
 func (w *Writer) Err() error { return w.err }

@@ -32,7 +32,8 @@ var mayImport = map[string][]string{
 	"backend/search":     {"mboxstore", "backend/mime"},
 	"backend/sortthread": {},
 	"backend/session":    {"backend/wire", "backend/mime", "backend/search", "mboxstore"},
-	"backend/imapconn":   {"backend/wire"},
+	"backend/inflate":    {},
+	"backend/imapconn":   {"backend/wire", "backend/inflate"},
 	"backend/command": {
 		"backend/session", "backend/wire", "backend/imapconn", "backend/mime",
 		"backend/search", "backend/sortthread", "mboxstore",
