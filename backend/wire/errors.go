@@ -7,7 +7,7 @@ import "errors"
 type SyntaxError struct {
 	Tag  string // the command's tag; "" when it has none to answer with ("*")
 	Text string // human-readable, never empty
-	Code string // response code without brackets, "" or "TOOBIG"
+	Code string // response code without brackets, "", "TOOBIG" or "LIMIT"
 	No   bool   // answer NO instead of BAD
 }
 

@@ -8,12 +8,14 @@ type Limits struct {
 	Total    int64 // octets of all those literals together: 1 MiB
 	Append   int64 // octets of one streamed literal: 64 MiB
 	Nesting  int   // depth of parentheses: 50
+	Ranges   int   // numbers and ranges of one sequence set: 20,000
 }
 
 func (l Limits) withDefaults() Limits {
 	orInt(&l.Line, 64<<10)
 	orInt(&l.Literals, 100)
 	orInt(&l.Nesting, 50)
+	orInt(&l.Ranges, 20_000)
 	orInt64(&l.Literal, 64<<10)
 	orInt64(&l.Total, 1<<20)
 	orInt64(&l.Append, 64<<20)

@@ -169,6 +169,9 @@ func (p *Parser) Set() (Set, error) {
 	if err != nil {
 		return nil, err
 	}
+	if bytes.Count(b, []byte(",")) >= p.lim.Ranges {
+		return nil, &SyntaxError{Text: "Sequence set with too many ranges", Code: "LIMIT", No: true}
+	}
 	s, err := ParseSet(string(b))
 	if err != nil {
 		p.pos = start

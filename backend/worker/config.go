@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"spoold/backend/wire"
 	"spoold/spool"
 )
 
@@ -35,6 +36,10 @@ type Config struct {
 	MaxSessions int  // 0: 100
 	AppendLimit int64
 	SearchTime  time.Duration // for one search; 0: 5 min
+
+	Limits  wire.Limits   // of one command; Append is AppendLimit
+	Idle    time.Duration // between commands until a session ends; 0: 30 min
+	Reading time.Duration // for a client to read 32 KiB; 0: 1 min
 
 	Hidden []string // capabilities that are not announced
 

@@ -40,13 +40,17 @@ func (w *Worker) Serve(nc net.Conn, l privsep.Login) {
 		ReadOnly: w.cfg.ReadOnly, Log: log, AppendLimit: w.cfg.AppendLimit, Explain: explain,
 		StatusWait: w.cfg.StatusWait, Hidden: w.cfg.Hidden, SearchTime: w.cfg.SearchTime,
 	})
+	limits := w.cfg.Limits
+	limits.Append = w.cfg.AppendLimit
 	conn := imapconn.New(nc, imapconn.Config{
 		Table:    command.Table(s),
 		Session:  imapconn.SessionHooks{Classify: classifier(s)},
 		Greeting: w.greeting(l, command.Capabilities(s.Config())),
 		Unread:   l.Unread,
-		Limits:   wire.Limits{Append: w.cfg.AppendLimit},
+		Limits:   limits,
 		Log:      log,
+
+		IdleTimeout: w.cfg.Idle, WriteTimeout: w.cfg.Reading,
 	})
 	s.Attach(conn.W())
 	st.h = conn

@@ -11,6 +11,7 @@ import (
 
 	"spoold/backend/command"
 	"spoold/backend/login"
+	"spoold/backend/wire"
 )
 
 // hostConfig is the configuration of a host.
@@ -54,6 +55,26 @@ type limitsConfig struct {
 	LoginTimeout time.Duration // from connection to login
 	WorkerIdle   time.Duration // without session until a worker ends
 	SearchTime   time.Duration // of one search
+	Idle         time.Duration // between two commands
+	Reading      time.Duration // for a client to take 32 KiB
+	Command      wire.Limits   // of one command
+}
+
+// parseLine is for the length of command lines: clients rely on 8192 octets (RFC 7162 §4).
+func parseLine(n int) (int, error) {
+	if n < 8192 {
+		return 0, fmt.Errorf("%d is below 8192", n)
+	}
+	return n, nil
+}
+
+// parseIdle is for the time between commands: clients rely on 30 minutes (RFC 9051 §5.4).
+func parseIdle(s string) (time.Duration, error) {
+	d, err := parseDuration(s)
+	if err == nil && d < 30*time.Minute {
+		err = fmt.Errorf("%s is below 30m", s)
+	}
+	return d, err
 }
 
 // imapConfig says which capabilities are not announced.

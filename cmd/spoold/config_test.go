@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"spoold/backend/privsep"
+	"spoold/backend/wire"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -40,6 +41,13 @@ sessions = 7
 message = 1000
 worker_idle = "1m30s"
 search_time = "1m"
+idle = "45m"
+reading = "20s"
+line = 8192
+literal = 1000
+literals = 5
+nesting = 6
+ranges = 70
 `))
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +58,10 @@ search_time = "1m"
 		Lock:   lockConfig{Methods: []string{"dotlock"}, Timeout: 10 * time.Second, Stale: 5 * time.Minute},
 		Auth:   authConfig{Files: []string{"/etc/spoold/passwd"}, Plaintext: "always"},
 		Serve:  serveConfig{ReadOnly: true},
-		Limits: limitsConfig{Sessions: 7, Message: 1000, WorkerIdle: 90 * time.Second, SearchTime: time.Minute},
+		Limits: limitsConfig{
+			Sessions: 7, Message: 1000, WorkerIdle: 90 * time.Second, SearchTime: time.Minute, Idle: 45 * time.Minute, Reading: 20 * time.Second,
+			Command: wire.Limits{Line: 8192, Literal: 1000, Literals: 5, Nesting: 6, Ranges: 70},
+		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("config (-want +got):\n%s", diff)
@@ -89,6 +100,8 @@ func TestConfigErrors(t *testing.T) {
 		{"compact more than all", "[mail]\ncompact = 101\n", "line 2: mail.compact: 101 is not a percentage"},
 		{"flush now", "[mail]\nflush = \"1ms\"\n", "line 2: mail.flush: \"1ms\" is not between 10ms and 1m"},
 		{"flush never", "[mail]\nflush = \"1h\"\n", "line 2: mail.flush: \"1h\" is not between"},
+		{"line", "[limits]\nline = 8191\n", "line 2: limits.line: 8191 is below 8192"},
+		{"idle", "[limits]\nidle = \"29m\"\n", "line 2: limits.idle: 29m is below 30m"},
 		{"zero", "[limits]\nsessions = 0\n", "line 2: limits.sessions: 0 is not above 0"},
 		{"unknown capability", "[imap]\ndisable = [\"IDLE\", \"XIDLE\"]\n", "line 2: imap.disable: \"XIDLE\" is not a capability that can be disabled"},
 		{"no IMAP at all", "[imap]\ndisable = [\"imap4rev1\"]\n", "line 2: imap.disable: \"imap4rev1\" is not"},

@@ -47,6 +47,13 @@ type configFile struct {
 		LoginTimeout *string `toml:"login_timeout"`
 		WorkerIdle   *string `toml:"worker_idle"`
 		SearchTime   *string `toml:"search_time"`
+		Idle         *string `toml:"idle"`
+		Reading      *string `toml:"reading"`
+		Line         *int    `toml:"line"`
+		Literal      *int64  `toml:"literal"`
+		Literals     *int    `toml:"literals"`
+		Nesting      *int    `toml:"nesting"`
+		Ranges       *int    `toml:"ranges"`
 	} `toml:"limits"`
 	IMAP struct {
 		Disable    []string            `toml:"disable"`
@@ -118,6 +125,13 @@ func (t *taker) limits(f *configFile, c *limitsConfig) {
 	take(t, "limits.login_timeout", l.LoginTimeout, parseDuration, &c.LoginTimeout)
 	take(t, "limits.worker_idle", l.WorkerIdle, parseDuration, &c.WorkerIdle)
 	take(t, "limits.search_time", l.SearchTime, parseDuration, &c.SearchTime)
+	take(t, "limits.idle", l.Idle, parseIdle, &c.Idle)
+	take(t, "limits.reading", l.Reading, parseDuration, &c.Reading)
+	take(t, "limits.line", l.Line, parseLine, &c.Command.Line)
+	take(t, "limits.literal", l.Literal, parseCount[int64], &c.Command.Literal)
+	take(t, "limits.literals", l.Literals, parseCount[int], &c.Command.Literals)
+	take(t, "limits.nesting", l.Nesting, parseCount[int], &c.Command.Nesting)
+	take(t, "limits.ranges", l.Ranges, parseCount[int], &c.Command.Ranges)
 }
 
 // taker takes values from a file; err is about the first that is wrong.
