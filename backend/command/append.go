@@ -22,6 +22,10 @@ func appendMessage(r *request) error {
 	if err != nil {
 		return err
 	}
+	end, err := r.utf8Literal()
+	if err != nil {
+		return err
+	}
 	t, err := r.s.OpenTarget(r.ctx, name)
 	if err != nil {
 		return err
@@ -31,6 +35,7 @@ func appendMessage(r *request) error {
 	if err != nil {
 		return err
 	}
+	body.wrapped = end
 	msg.Text = body
 	validity, uid, err := t.Append(r.ctx, msg)
 	if body.err != nil {
@@ -68,13 +73,32 @@ func parseAppend(p *wire.Parser) (msg mboxstore.NewMessage, err error) {
 			return msg, err
 		}
 	}
-	if p.Peek() == '~' {
-		return msg, &wire.SyntaxError{Text: "Binary literals are not supported"}
-	}
-	if !p.LiteralAhead() {
-		return msg, &wire.SyntaxError{Text: "Missing literal in APPEND"}
-	}
 	return msg, nil
+}
+
+// utf8Literal reads what is in front of the literal: nothing, or "UTF8 (", by which clients of RFC 6855 say that the header is
+// UTF-8. RFC 9755 has taken that away: any message may be so.
+func (r *request) utf8Literal() (wrapped bool, err error) {
+	p := r.cmd.Args
+	if r.s.Enabled("UTF8=ACCEPT") && (p.Peek() == 'U' || p.Peek() == 'u') {
+		if word, err := p.Keyword(); err != nil || word != "UTF8" {
+			return false, &wire.SyntaxError{Text: "Missing literal in APPEND"}
+		}
+		if err := p.SP(); err != nil {
+			return false, err
+		}
+		if err := p.Byte('('); err != nil {
+			return false, err
+		}
+		wrapped = true
+	}
+	if !wrapped && p.Peek() == '~' {
+		return false, &wire.SyntaxError{Text: "Binary literals are not supported"}
+	}
+	if !p.LiteralAhead() || wrapped && p.Peek() != '~' {
+		return false, &wire.SyntaxError{Text: "Missing literal in APPEND"}
+	}
+	return wrapped, nil
 }
 
 // nonZero keeps a client's year 1 from meaning "now" to the store.
@@ -104,10 +128,11 @@ func (r *request) literal() (*message, error) {
 // message reads the literal and, at its end, the rest of the command, so that a message of a malformed command is never
 // stored.
 type message struct {
-	cmd *wire.Command
-	lit *wire.Literal
-	end bool
-	err error // of the client's: why the message is not to be stored
+	cmd     *wire.Command
+	lit     *wire.Literal
+	wrapped bool // in parentheses
+	end     bool
+	err     error // of the client's: why the message is not to be stored
 }
 
 func (m *message) Read(p []byte) (int, error) {
@@ -133,6 +158,11 @@ func (m *message) Read(p []byte) (int, error) {
 func (m *message) finish() error {
 	if err := m.cmd.More(); err != nil {
 		return err
+	}
+	if m.wrapped {
+		if err := m.cmd.Args.Byte(')'); err != nil {
+			return err
+		}
 	}
 	return m.cmd.Args.End()
 }

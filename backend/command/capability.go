@@ -33,6 +33,7 @@ var capabilities = []string{
 	"PARTIAL",
 	"CONTEXT=SEARCH",
 	"COMPRESS=DEFLATE",
+	"UTF8=ACCEPT",
 }
 
 // Capabilities lists what is announced to the user of a session: all but what the configuration hides.
@@ -55,7 +56,15 @@ func capability(r *request) error {
 }
 
 // enabling says what has to be enabled, and what to do then besides session.Enable; nil: nothing.
-var enabling = map[string]func(*request) error{}
+var enabling = map[string]func(*request) error{
+	"UTF8=ACCEPT": utf8Names,
+}
+
+// utf8Names is what UTF8=ACCEPT (RFC 9755 §3) and IMAP4rev2 change in mailbox names.
+func utf8Names(r *request) error {
+	r.c.Names(r.s.OnDisk, r.s.Shown)
+	return nil
+}
 
 // enable is RFC 5161. Asking for what is not there, or has been enabled before, is no mistake.
 func enable(r *request) error {

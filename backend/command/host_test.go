@@ -207,6 +207,11 @@ func (h *host) Walk(ctx context.Context, dir string, deep bool, f func(session.F
 	}))
 }
 
+func (h *host) Has(name string) bool {
+	_, err := h.tree.Stat(name)
+	return err == nil
+}
+
 func (h *host) Create(_ context.Context, name string) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()

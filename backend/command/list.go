@@ -48,7 +48,10 @@ func (r *request) listStatus(name string, items []string) {
 
 // lsub is LSUB (RFC 3501 §6.3.9).
 func lsub(r *request) error {
-	reference, err := r.mailbox()
+	if err := r.cmd.Args.SP(); err != nil {
+		return err
+	}
+	reference, err := r.cmd.Args.Reference()
 	if err != nil {
 		return err
 	}
@@ -98,7 +101,7 @@ func parseList(p *wire.Parser) (req listArguments, err error) {
 			return req, err
 		}
 	}
-	if req.Reference, err = p.Mailbox(); err != nil {
+	if req.Reference, err = p.Reference(); err != nil {
 		return req, err
 	}
 	if err := p.SP(); err != nil {

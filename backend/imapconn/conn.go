@@ -66,6 +66,13 @@ func New(nc net.Conn, cfg Config) *Conn {
 // calls them.
 func (c *Conn) W() *wire.Writer { return c.w }
 
+// Names sets what becomes of mailbox names: how those are read that clients
+// send, and how those are shown that are written with wire.Writer.Mailbox.
+func (c *Conn) Names(read func(string) (string, error), show func(string) string) {
+	c.rd.Names(read)
+	c.w.Names(show)
+}
+
 // OK writes the tagged OK of a command.
 func (c *Conn) OK(cmd *wire.Command, code, text string) { c.w.Tagged(cmd.Tag, "OK", code, text) }
 

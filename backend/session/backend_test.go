@@ -90,6 +90,11 @@ func (u *user) Walk(ctx context.Context, dir string, deep bool, f func(session.F
 	})
 }
 
+func (u *user) Has(name string) bool {
+	_, err := u.tree.Stat(name)
+	return err == nil
+}
+
 func (u *user) Create(_ context.Context, name string) error {
 	base := mboxstore.Base{UIDValidity: 77}
 	err := u.tree.Create(name, mboxstore.AppendPseudo(nil, base, "example.org", time.Now(), true))

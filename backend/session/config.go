@@ -49,11 +49,13 @@ type Config struct {
 // With create a missing INBOX is made; other mailboxes are never made by Open.
 // Walk tells the folders below dir ("" is the top), sorted, without INBOX, as spool.Tree.Walk does; a dir that does
 // not exist is no error.
+// Has reports whether there is a mailbox or directory of a name, at the cost of one look.
 // Create makes a mailbox, or a directory when the name ends in '/'; Rename moves a mailbox or a directory with
 // what is below it.
 type Store interface {
 	Open(ctx context.Context, name string, create bool) (m *mboxstore.Mailbox, release func(), err error)
 	Walk(ctx context.Context, dir string, deep bool, f func(Folder) error) error
+	Has(name string) bool
 	Create(ctx context.Context, name string) error
 	Delete(ctx context.Context, name string) error
 	Rename(ctx context.Context, from, to string) error

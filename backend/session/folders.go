@@ -33,6 +33,9 @@ func newName(name string) error {
 	if !wire.CanonicalMUTF7(name) {
 		return ErrCannot("Mailbox name is not valid modified UTF-7; \"&\" is written \"&-\"")
 	}
+	if _, ok := decoded(name); !ok {
+		return ErrCannot("Mailbox name with control character")
+	}
 	if strings.Trim(name, "/") == "" {
 		return ErrCannot("Empty mailbox name")
 	}

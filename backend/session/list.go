@@ -66,7 +66,11 @@ func (s *Session) ListFolders(ctx context.Context, req ListRequest, f func(ListE
 			return err
 		}
 	}
-	if err := l.walk(ctx, l.dir(), 0); err != nil {
+	dir, err := s.OnDisk(l.dir())
+	if err != nil {
+		return err
+	}
+	if err := l.walk(ctx, dir, 0); err != nil {
 		return err
 	}
 	return l.missing()
@@ -105,6 +109,7 @@ func (l *lister) matches(name string) bool {
 	if name == inbox {
 		return slices.ContainsFunc(l.patterns, (*pattern).matchInbox)
 	}
+	name = l.s.Shown(name)
 	return slices.ContainsFunc(l.patterns, func(p *pattern) bool { return p.match(name) })
 }
 
@@ -126,13 +131,14 @@ func (l *lister) walk(ctx context.Context, dir string, depth int) error {
 	}
 	var below []string
 	err := l.s.cfg.Store.Walk(ctx, dir, false, func(f Folder) error {
-		if f.HasChildren && slices.ContainsFunc(l.patterns, func(p *pattern) bool { return p.matchBelow(f.Name) }) {
+		shown := l.s.Shown(f.Name)
+		if f.HasChildren && slices.ContainsFunc(l.patterns, func(p *pattern) bool { return p.matchBelow(shown) }) {
 			below = append(below, f.Name)
 		}
 		switch {
 		case l.matches(f.Name):
 			return l.found(f, f.Name)
-		case f.Dir && slices.ContainsFunc(l.patterns, func(p *pattern) bool { return p.matchDir(f.Name) }):
+		case f.Dir && slices.ContainsFunc(l.patterns, func(p *pattern) bool { return p.matchDir(shown) }):
 			return l.found(f, f.Name+"/")
 		}
 		return nil

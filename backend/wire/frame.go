@@ -51,6 +51,7 @@ func (f *frame) command() (*Command, error) {
 	}
 	cmd.Raw = f.buf
 	cmd.Args = NewParser(f.buf[cmd.head:], f.r.lim)
+	cmd.Args.names = f.r.names
 	if f.streamed {
 		cmd.Args.more = cmd.load
 	}

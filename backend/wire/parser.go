@@ -14,7 +14,8 @@ type Parser struct {
 	pos   int
 	depth int
 	lim   Limits
-	more  func() ([]byte, error) // reads the literal announced at the end of b
+	more  func() ([]byte, error)       // reads the literal announced at the end of b
+	names func(string) (string, error) // what Mailbox makes of a name; nil: nothing
 }
 
 // NewParser returns a Parser over b, in which literals stand as on the wire:

@@ -13,8 +13,9 @@ type Reader struct {
 	prompt   func(text string) error
 	lim      Limits
 	streamed []string
-	open     *Command // streamed command that is not read to its end
-	err      error    // of br or prompt: nothing can be read any more
+	names    func(string) (string, error) // of the Parser
+	open     *Command                     // streamed command that is not read to its end
+	err      error                        // of br or prompt: nothing can be read any more
 }
 
 // NewReader returns a Reader over br. prompt writes a command continuation
@@ -26,6 +27,10 @@ func NewReader(br *bufio.Reader, prompt func(text string) error, lim Limits) *Re
 // Stream replaces the names of the commands that Next returns at their first
 // literal. Without names no command is.
 func (r *Reader) Stream(names ...string) { r.streamed = slices.Clone(names) }
+
+// Names sets what becomes of mailbox names in the commands to come: f is given
+// the octets that the client sends.
+func (r *Reader) Names(f func(string) (string, error)) { r.names = f }
 
 // Limits are those that the Reader keeps.
 func (r *Reader) Limits() Limits { return r.lim }

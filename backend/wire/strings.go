@@ -59,9 +59,19 @@ func (p *Parser) quoted() ([]byte, error) {
 	return nil, syntax("Unterminated quoted string")
 }
 
-// Mailbox reads a mailbox name and returns its octets as they came; INBOX in
-// any case becomes "INBOX". CR, LF and NUL are refused: no mailbox has them.
-func (p *Parser) Mailbox() (string, error) { return p.name(isAStringChar) }
+// Mailbox reads a mailbox name and returns its octets as they came, or what
+// Reader.Names makes of them; INBOX in any case becomes "INBOX". CR, LF and NUL
+// are refused: no mailbox has them.
+func (p *Parser) Mailbox() (string, error) {
+	name, err := p.name(isAStringChar)
+	if err != nil || p.names == nil {
+		return name, err
+	}
+	return p.names(name)
+}
+
+// Reference reads the reference of a LIST, which is the beginning of a pattern.
+func (p *Parser) Reference() (string, error) { return p.name(isAStringChar) }
 
 // Pattern reads a LIST pattern, which may contain wildcards unquoted.
 func (p *Parser) Pattern() (string, error) { return p.name(isListChar) }

@@ -24,6 +24,7 @@ type Writer struct {
 	parted  bool // the start of the unfinished line has been handed on
 	err     error
 	answers int
+	names   func(string) string // how Mailbox shows a name; nil: as it is
 }
 
 // NewWriter returns a Writer over w.
@@ -76,6 +77,8 @@ func (w *Writer) String(b []byte) {
 }
 
 func isPrintable(c byte) bool { return c >= 0x20 && c <= 0x7e }
+
+func isASCII(c byte) bool { return c < 0x80 }
 
 // NString is String, or NIL for a nil slice.
 func (w *Writer) NString(b []byte) {
@@ -167,9 +170,21 @@ func (w *Writer) List(n int, f func(i int)) {
 	w.Raw(")")
 }
 
-// Mailbox appends a mailbox name, whose octets are written as they are.
+// Names sets how mailbox names are shown from now on: as UTF-8 without control
+// characters, which may stand in quoted strings then (RFC 9051 section 4.3).
+func (w *Writer) Names(f func(string) string) { w.names = f }
+
+// Mailbox appends a mailbox name, whose octets are written as they are, or as
+// Names says.
 func (w *Writer) Mailbox(name string) {
+	if w.names != nil {
+		name = w.names(name)
+	}
 	b := []byte(name)
+	if w.names != nil && span(b, isASCII) < len(b) && len(b) <= maxQuoted {
+		w.buf = appendQuoted(w.buf, b)
+		return
+	}
 	if len(b) == 0 || equalFold(b, "NIL") || span(b, isAtomChar) < len(b) {
 		w.String(b)
 		return

@@ -66,6 +66,12 @@ func (s *store) Walk(ctx context.Context, dir string, deep bool, f func(session.
 	return err
 }
 
+// Has implements session.Store.
+func (s *store) Has(name string) bool {
+	_, err := s.w.tree.Stat(name)
+	return err == nil
+}
+
 // Create makes a folder with UW-IMAP's pseudo message in it, so that its UIDVALIDITY is in the
 // file from the first moment; or a directory.
 func (s *store) Create(_ context.Context, name string) error {

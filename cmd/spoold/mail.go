@@ -27,7 +27,7 @@ func (c *config) workerConfig(id privsep.Identity, hostname string) worker.Confi
 
 		ReadOnly: c.Serve.ReadOnly, MaxSessions: c.Limits.Sessions, AppendLimit: c.Limits.Message,
 		IdleExit: c.Limits.WorkerIdle, SearchTime: c.Limits.SearchTime,
-		Limits:   c.Limits.Command, Idle: c.Limits.Idle, Reading: c.Limits.Reading,
+		Limits: c.Limits.Command, Idle: c.Limits.Idle, Reading: c.Limits.Reading,
 
 		Hidden: c.IMAP.hidden(id.Name),
 	}
