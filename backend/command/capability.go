@@ -58,6 +58,7 @@ func capability(r *request) error {
 // enabling says what has to be enabled, and what to do then besides session.Enable; nil: nothing.
 var enabling = map[string]func(*request) error{
 	"UTF8=ACCEPT": utf8Names,
+	"IMAP4REV2":   utf8Names,
 }
 
 // utf8Names is what UTF8=ACCEPT (RFC 9755 §3) and IMAP4rev2 change in mailbox names.
@@ -85,6 +86,9 @@ func enable(r *request) error {
 		then, known := enabling[name]
 		if !known || r.s.Config().Hides(name) || !r.s.Enable(name) {
 			continue
+		}
+		if name == "IMAP4REV2" {
+			name = "IMAP4rev2" // as everybody writes it
 		}
 		enabled = append(enabled, name)
 		if then == nil {

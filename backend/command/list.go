@@ -18,6 +18,9 @@ func list(r *request) error {
 	if err != nil {
 		return err
 	}
+	if err := r.checkStatus(req.status); err != nil {
+		return err
+	}
 	if !req.extended && req.Patterns[0] == "" {
 		r.entry("LIST", session.ListEntry{Attrs: []string{`\Noselect`}})
 		return r.done("")

@@ -210,7 +210,7 @@ func TestStatus(t *testing.T) {
 	c.ok("EXAMINE INBOX")
 	c.run("STATUS INBOX (RECENT)", "* STATUS INBOX (RECENT 0)", "OK")
 	c.run("STATUS Nowhere (MESSAGES)", "NO [NONEXISTENT]")
-	for _, args := range []string{"INBOX", "INBOX ()", "INBOX (DELETED)", "INBOX (HIGHESTMODSEQ)", "INBOX MESSAGES", "(MESSAGES)", "INBOX (MESSAGES) x"} {
+	for _, args := range []string{"INBOX", "INBOX ()", "INBOX (X-NONE)", "INBOX (HIGHESTMODSEQ)", "INBOX MESSAGES", "(MESSAGES)", "INBOX (MESSAGES) x"} {
 		c.run("STATUS "+args, "BAD")
 	}
 }

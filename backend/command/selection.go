@@ -1,6 +1,11 @@
 package command
 
-import "spoold/backend/imapconn"
+import (
+	"strings"
+
+	"spoold/backend/imapconn"
+	"spoold/backend/session"
+)
 
 // selectMailbox is SELECT and EXAMINE. imapserver has to do it, so that its state moves, but it is given a name that it
 // can carry while the session takes the real one; its OK learns whether the mailbox can be written.
@@ -13,6 +18,9 @@ func selectMailbox(r *request) error {
 		return err
 	}
 	r.s.Forward(name)
+	if r.s.Rev2() {
+		r.c.Omit(obsolete)
+	}
 	return r.c.PassLine(r.cmd.Tag, r.cmd.Name+" INBOX", func(typ, code, text string) (string, string, string) {
 		if typ != "OK" {
 			r.c.SetState(imapconn.Authenticated)
@@ -22,8 +30,16 @@ func selectMailbox(r *request) error {
 		if r.s.View().ReadOnly() {
 			code = "READ-ONLY"
 		}
+		if r.s.Rev2() { // RFC 9051 §6.3.2
+			r.entry("LIST", session.ListEntry{Name: name, Attrs: []string{`\NoInferiors`}})
+		}
 		return typ, code, text
 	})
+}
+
+// obsolete tells the lines that SELECT of RFC 3501 answers, and that of RFC 9051 does not.
+func obsolete(line string) bool {
+	return strings.HasSuffix(line, " RECENT") || strings.HasPrefix(line, "* OK [UNSEEN ")
 }
 
 // closeMailbox is CLOSE and UNSELECT.

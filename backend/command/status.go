@@ -23,6 +23,9 @@ func status(r *request) error {
 	if err := r.cmd.Args.End(); err != nil {
 		return err
 	}
+	if err := r.checkStatus(items); err != nil {
+		return err
+	}
 	st, err := r.s.FolderStatus(r.ctx, name)
 	if err != nil {
 		return err
@@ -53,6 +56,14 @@ func parseStatusItems(p *wire.Parser) ([]string, error) {
 	return items, err
 }
 
+// checkStatus refuses what IMAP4rev2 has no more.
+func (r *request) checkStatus(items []string) error {
+	if r.s.Rev2() && slices.Contains(items, "RECENT") {
+		return &wire.SyntaxError{Text: "IMAP4rev2 has no RECENT"}
+	}
+	return nil
+}
+
 func statusValue(item string, st mboxstore.Status) (value uint64, known bool) {
 	switch item {
 	case "MESSAGES":
@@ -67,6 +78,8 @@ func statusValue(item string, st mboxstore.Status) (value uint64, known bool) {
 		return uint64(st.Unseen), true
 	case "SIZE":
 		return uint64(st.Size), true
+	case "DELETED": // RFC 9051 §6.3.11
+		return uint64(st.Deleted), true
 	}
 	return 0, false
 }

@@ -30,13 +30,14 @@ type Conn struct {
 	rd *wire.Reader
 
 	state   State
-	badRun  int          // BADs since the last other answer
-	readErr error        // of Await: the stream is over
-	behind  <-chan error // not nil: Await's reader still fills br, and will tell here when it is through
-	pending []byte       // of the line that imapserver is to read
-	flight  flight       // the passed command
-	filter  filter       // of imapserver's output
-	over    bool         // the connection has ended: Read returns io.EOF
+	badRun  int                    // BADs since the last other answer
+	readErr error                  // of Await: the stream is over
+	behind  <-chan error           // not nil: Await's reader still fills br, and will tell here when it is through
+	pending []byte                 // of the line that imapserver is to read
+	omit    func(line string) bool // of the next command that is passed
+	flight  flight                 // the passed command
+	filter  filter                 // of imapserver's output
+	over    bool                   // the connection has ended: Read returns io.EOF
 
 	mu     sync.Mutex // guards what Close and Shutdown touch
 	bye    string     // Shutdown's text

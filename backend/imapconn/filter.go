@@ -61,6 +61,7 @@ func (c *Conn) output(line []byte) {
 		c.greet(rest)
 	case string(tag) == passTag && c.flight.open:
 		c.landed(rest)
+	case c.flight.omit != nil && c.flight.omit(string(line)):
 	default:
 		c.w.Bytes(line)
 		if n, ok := announced(line); ok {

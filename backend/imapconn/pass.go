@@ -18,6 +18,7 @@ type flight struct {
 	tag      string // the client's
 	name     string
 	decorate Decorate
+	omit     func(line string) bool
 }
 
 var errPassed = errors.New("a command is passed already")
@@ -46,6 +47,10 @@ func (c *Conn) PassLine(tag, line string, decorate ...Decorate) error {
 	return c.pass(tag, string(name), flat, chain(decorate))
 }
 
+// Omit keeps untagged lines of imapserver's answer to the command that is passed
+// next from the client: those for which f returns true.
+func (c *Conn) Omit(f func(line string) bool) { c.omit = f }
+
 func chain(fs []Decorate) Decorate {
 	return func(typ, code, text string) (string, string, string) {
 		for _, f := range fs {
@@ -61,7 +66,8 @@ func (c *Conn) pass(tag, name string, line []byte, decorate Decorate) error {
 	if len(c.pending) > 0 || c.flight.open {
 		return errPassed
 	}
-	c.flight = flight{open: true, tag: tag, name: name, decorate: decorate}
+	c.flight = flight{open: true, tag: tag, name: name, decorate: decorate, omit: c.omit}
+	c.omit = nil
 	c.pending = append(c.pending, passTag+" "...)
 	c.pending = append(c.pending, line...)
 	c.pending = append(c.pending, '\r', '\n')

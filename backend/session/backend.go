@@ -63,7 +63,7 @@ func (s *Session) selectFolder(ctx context.Context, name string, examine bool) (
 		return mboxstore.Status{}, err
 	}
 	v, st := openView(name, m, examine || s.cfg.ReadOnly || m.ReadOnly())
-	v.release = release
+	v.release, v.noRecent = release, s.Rev2()
 	s.view = v
 	return st, nil
 }

@@ -40,7 +40,7 @@ func (r *Row) NewlySeen() bool { return r.seen }
 // AppendFlags appends the message's flags as a list that the client is going to be sent: it knows them then.
 func (r *Row) AppendFlags(dst []byte) []byte {
 	r.v.know(r.msg.UID, r.msg.ModSeq)
-	return AppendFlags(dst, &r.msg, r.Recent())
+	return AppendFlags(dst, &r.msg, r.Recent() && !r.v.noRecent)
 }
 
 // Header reads the header with its blank line.

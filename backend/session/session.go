@@ -64,6 +64,9 @@ func (s *Session) Enable(name string) bool {
 		return false
 	}
 	s.enabled = append(s.enabled, name)
+	if s.view != nil {
+		s.view.noRecent = s.Rev2()
+	}
 	return true
 }
 

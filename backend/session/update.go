@@ -112,7 +112,7 @@ func (v *View) tellSizes(t teller) error {
 			return err
 		}
 	}
-	if grown || len(v.recent) != v.recents {
+	if (grown || len(v.recent) != v.recents) && !v.noRecent {
 		v.recents = len(v.recent)
 		return t.recent(v.recents)
 	}
@@ -139,7 +139,7 @@ func (v *View) tellFlags(t teller, changed []mboxstore.UID) error {
 			if num == 0 || v.knows(m) {
 				continue
 			}
-			if err := t.flags(num, m, v.isRecent(m.UID)); err != nil {
+			if err := t.flags(num, m, v.isRecent(m.UID) && !v.noRecent); err != nil {
 				return err
 			}
 		}

@@ -24,6 +24,7 @@ type View struct {
 	recents  int             // the last RECENT
 	saved    wire.Set        // the UIDs that "$" stands for (RFC 5182)
 	live     []*liveSearch   // whose results are kept up to date (RFC 5267)
+	noRecent bool            // the client speaks IMAP4rev2, where nothing is \Recent
 
 	rows   []mboxstore.Message // of the batch at hand
 	header []byte              // buffers for the message at hand
