@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/flate"
 	"context"
+	"fmt"
 	"io"
 	"runtime"
 	"strings"
@@ -28,15 +29,15 @@ func compressing(cfg *Config) {
 	}}
 }
 
-// packer is a client's side of the compression.
-type packer struct {
+// testPacker is a client's side of the compression.
+type testPacker struct {
 	out bytes.Buffer
 	w   *flate.Writer
 }
 
-func newPacker(t *testing.T) *packer {
+func newPacker(t *testing.T) *testPacker {
 	t.Helper()
-	p := &packer{}
+	p := &testPacker{}
 	var err error
 	if p.w, err = flate.NewWriter(&p.out, flate.BestCompression); err != nil {
 		t.Fatal(err)
@@ -45,7 +46,7 @@ func newPacker(t *testing.T) *packer {
 }
 
 // pack compresses text up to a flush.
-func (p *packer) pack(text string) string {
+func (p *testPacker) pack(text string) string {
 	p.out.Reset()
 	_, _ = io.WriteString(p.w, text) // into memory
 	_ = p.w.Flush()
@@ -53,7 +54,7 @@ func (p *packer) pack(text string) string {
 }
 
 // compressed starts a toy whose connection is compressed, with input that comes together with the command.
-func compressed(t *testing.T, ahead string, adjust func(*Config)) (*server, *packer) {
+func compressed(t *testing.T, ahead string, adjust func(*Config)) (*server, *testPacker) {
 	t.Helper()
 	s := start(t, func(cfg *Config) {
 		compressing(cfg)
@@ -221,7 +222,7 @@ func TestCompressLastBlock(t *testing.T) {
 }
 
 // endless is what one octet, many times, is compressed to.
-func endless(t *testing.T, p *packer, head string, octets int, body string) string {
+func endless(t *testing.T, p *testPacker, head string, octets int, body string) string {
 	t.Helper()
 	var b strings.Builder
 	b.WriteString(p.pack(head))
@@ -272,3 +273,66 @@ func TestCompressSimpleMessage(t *testing.T) {
 	s.send(endless(t, p, "a APPEND box {10485760+}\r\n", 10<<20, "x") + p.pack("\r\nb NOOP\r\n"))
 	s.expect("a OK appended 10485760", "b OK NOOP completed")
 }
+
+// TestDeflaters writes to many connections in turn. Between flushes none of them holds what compresses.
+func TestDeflaters(t *testing.T) {
+	var out [10]bytes.Buffer
+	var want [10]strings.Builder
+	var d [10]*deflater
+	for i := range d {
+		d[i] = &deflater{to: &out[i]}
+	}
+	for round := range 20 {
+		for i := range d {
+			text := strings.Repeat(fmt.Sprintf("* %d FETCH (UID %d)\r\n", i, round), i*round)
+			want[i].WriteString(text)
+			if _, err := io.WriteString(d[i], text); err != nil {
+				t.Fatal(err)
+			}
+			if i%3 == round%3 {
+				continue // flushed in a later round
+			}
+			if err := d[i].Flush(); err != nil || d[i].p != nil {
+				t.Fatal(err, d[i].p)
+			}
+		}
+	}
+	for i := range d {
+		if err := d[i].Flush(); err != nil {
+			t.Fatal(err)
+		}
+		size := out[i].Len()
+		if err := d[i].Flush(); err != nil || out[i].Len() != size {
+			t.Errorf("a flush of nothing: %v, %d octets", err, out[i].Len()-size)
+		}
+		got := make([]byte, want[i].Len())
+		if _, err := io.ReadFull(flate.NewReader(&out[i]), got); err != nil || string(got) != want[i].String() {
+			t.Errorf("connection %d: %d octets, %v", i, len(got), err)
+		}
+	}
+}
+
+// TestCompressPeerGone: a connection that fails in a flush takes what compresses with it.
+func TestCompressPeerGone(t *testing.T) {
+	d := &deflater{to: failing{}}
+	if _, err := d.Write(make([]byte, 1<<20)); err == nil {
+		if err := d.Flush(); err == nil {
+			t.Error("no error")
+		}
+	}
+	var out bytes.Buffer
+	other := &deflater{to: &out}
+	if _, err := io.WriteString(other, "text"); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := io.ReadAll(flate.NewReader(&out)); string(got) != "text" {
+		t.Errorf("%q", got)
+	}
+}
+
+type failing struct{}
+
+func (failing) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
