@@ -34,7 +34,7 @@ func newName(name string) error {
 		return ErrCannot("Mailbox name is not valid modified UTF-7; \"&\" is written \"&-\"")
 	}
 	if _, ok := decoded(name); !ok {
-		return ErrCannot("Mailbox name with control character")
+		return ErrCannot("Mailbox name with control character, or one that is kept for octets that are no text")
 	}
 	if strings.Trim(name, "/") == "" {
 		return ErrCannot("Empty mailbox name")

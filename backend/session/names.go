@@ -62,13 +62,11 @@ func (s *Session) OnDisk(text string) (string, error) {
 // levelOnDisk is OnDisk for one level, whose parents are parent.
 func (s *Session) levelOnDisk(parent, text string) string {
 	name := wire.EncodeMUTF7(text)
-	if s.cfg.Store.Has(parent + name) {
+	if !strings.ContainsFunc(text, forbidden) && s.cfg.Store.Has(parent+name) {
 		return name
 	}
-	if _, isText := decoded(text); !isText && s.cfg.Store.Has(parent+text) {
-		return text
-	}
-	if raw, ok := unescape(text); ok && s.cfg.Store.Has(parent+raw) {
+	raw := unescape(text)
+	if _, isText := decoded(raw); !isText && s.cfg.Store.Has(parent+raw) {
 		return raw
 	}
 	return name
@@ -99,8 +97,7 @@ func (s *Session) levelShown(parent, name string) string {
 	if text, isText := decoded(name); isText {
 		return text
 	}
-	_, escaped := unescape(name)
-	if escaped || !utf8.ValidString(name) || strings.ContainsFunc(name, forbidden) || s.cfg.Store.Has(parent+wire.EncodeMUTF7(name)) {
+	if !utf8.ValidString(name) || strings.ContainsFunc(name, forbidden) || s.cfg.Store.Has(parent+wire.EncodeMUTF7(name)) {
 		return escape(name)
 	}
 	return name
@@ -122,8 +119,15 @@ func decoded(name string) (text string, ok bool) {
 	return text, err == nil && wire.EncodeMUTF7(text) == name && !strings.ContainsFunc(text, forbidden)
 }
 
-// forbidden is what no name may have: RFC 9051 §5.1, RFC 5198 §2.
-func forbidden(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }
+// forbidden is what no name may have (RFC 9051 §5.1, RFC 5198 §2), and what means something else here.
+func forbidden(r rune) bool {
+	return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || isEscape(r)
+}
+
+// isEscape is true of what escape makes.
+func isEscape(r rune) bool {
+	return r >= escapes && r < escapes+0x100 && !isPlain(string([]byte{byte(r - escapes)}))
+}
 
 func escape(name string) string {
 	var b strings.Builder
@@ -137,16 +141,15 @@ func escape(name string) string {
 	return b.String()
 }
 
-// unescape is false when there is nothing to do.
-func unescape(text string) (name string, ok bool) {
+// unescape undoes escape.
+func unescape(text string) string {
 	var b strings.Builder
 	for _, r := range text {
-		if r >= escapes && r < escapes+0x100 {
+		if isEscape(r) {
 			b.WriteByte(byte(r - escapes))
-			ok = true
 		} else {
 			b.WriteRune(r)
 		}
 	}
-	return b.String(), ok
+	return b.String()
 }
