@@ -13,7 +13,7 @@ func TestCapability(t *testing.T) {
 	c.run("CAPABILITY x", "BAD")
 	c.run("NAMESPACE", `* NAMESPACE (("" "/")) NIL NIL`, "OK")
 	c.run("NAMESPACE x", "BAD")
-	c.run("SORT (DATE) UTF-8 ALL", "BAD Command unrecognized: SORT")
+	c.run("RUBBISH (DATE) UTF-8 ALL", "BAD Command unrecognized: RUBBISH")
 }
 
 func TestEnable(t *testing.T) {

@@ -46,6 +46,8 @@ func Table(s *session.Session) imapconn.Table {
 		{"STORE", selected, store},
 		{"SEARCH", selected, searching},
 		{"CANCELUPDATE", selected, cancelUpdate},
+		{"SORT", selected, sorting},
+		{"THREAD", selected, thread},
 		{"COPY", selected, copyMessages},
 		{"MOVE", selected, moveMessages},
 	} {
@@ -93,8 +95,11 @@ func (r *request) done(code string) error {
 // news tells what others did. RFC 3501 §7.4.1: no EXPUNGE during FETCH, STORE and SEARCH, so that the numbers of
 // commands that the client has sent ahead stay right; with UIDs in them there is nothing to go wrong.
 func (r *request) news() error {
-	still := r.cmd.Name == "FETCH" || r.cmd.Name == "STORE" || r.cmd.Name == "SEARCH"
-	return r.s.Update(r.ctx, r.cmd.UID || !still)
+	switch r.cmd.Name {
+	case "FETCH", "STORE", "SEARCH", "SORT", "THREAD": // the last two are searches, too
+		return r.s.Update(r.ctx, r.cmd.UID)
+	}
+	return r.s.Update(r.ctx, true)
 }
 
 func (r *request) name() string {
