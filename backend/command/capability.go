@@ -34,6 +34,7 @@ var capabilities = []string{
 	"CONTEXT=SEARCH",
 	"SORT",
 	"SORT=DISPLAY",
+	"ESORT",
 	"THREAD=ORDEREDSUBJECT",
 	"THREAD=REFERENCES",
 	"THREAD=REFS",

@@ -18,8 +18,25 @@ var sortKeys = map[string]sortthread.Field{
 // says nothing new.
 const maxSortKeys = 100
 
-// sorting is SORT (RFC 5256 §3).
+// sorting is SORT (RFC 5256 §3), with RETURN (RFC 5267 §3). Results are not kept up to date: who asks for UPDATE is told.
 func sorting(r *request) error {
+	o, err := parseReturn(r.cmd.Args)
+	if err != nil {
+		return err
+	}
+	if o.update && r.s.Watches(r.cmd.Tag) { // RFC 5267 §4.3
+		return &wire.SyntaxError{Text: "The tag is that of a search with UPDATE"}
+	}
+	if err := r.sort(&o); err != nil {
+		if o.save && !isBad(err) {
+			r.s.SaveResult(nil)
+		}
+		return err
+	}
+	return r.done("")
+}
+
+func (r *request) sort(o *returnOptions) error {
 	keys, err := parseSortKeys(r.cmd.Args)
 	if err != nil {
 		return err
@@ -36,15 +53,12 @@ func sorting(r *request) error {
 	if err != nil {
 		return err
 	}
-	r.tellFound(&returnOptions{}, sortthread.Sort(msgs, keys))
-	return r.done("")
+	r.tellFound(o, sortthread.Sort(msgs, keys))
+	return nil
 }
 
-// parseSortKeys reads SP "(" sort-key *(SP sort-key) ")".
+// parseSortKeys reads "(" sort-key *(SP sort-key) ")".
 func parseSortKeys(p *wire.Parser) ([]sortthread.Key, error) {
-	if err := p.SP(); err != nil {
-		return nil, err
-	}
 	var keys []sortthread.Key
 	err := p.List(func() error {
 		word, err := p.Keyword()
