@@ -148,3 +148,10 @@ func TestEachID(t *testing.T) {
 		t.Errorf("hostile values took %v", took)
 	}
 }
+
+func TestIDs(t *testing.T) {
+	ids := sortthread.IDs{}
+	if a, b, c := ids.Of("a@x"), ids.Of("b@x"), ids.Of("a@x"); a != 1 || b != 2 || c != a {
+		t.Errorf("numbers %d %d %d", a, b, c)
+	}
+}
