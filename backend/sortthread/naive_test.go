@@ -169,7 +169,18 @@ func plainRefs(msgs []sortthread.Message) string {
 	root := plainLink(msgs)
 	plainPrune(root, true)
 	plainOrder(root)
-	slices.SortStableFunc(root.kids, func(a, b *plainNode) int { return int(a.newest() - b.newest()) })
+	num := func(n *plainNode) int {
+		if n.msg == nil {
+			return 0
+		}
+		return int(n.msg.Num)
+	}
+	slices.SortStableFunc(root.kids, func(a, b *plainNode) int {
+		if d := int(a.newest() - b.newest()); d != 0 {
+			return d
+		}
+		return num(a) - num(b)
+	})
 	return root.String()
 }
 

@@ -19,13 +19,16 @@ func References(msgs []Message) *Thread {
 }
 
 // Refs is THREAD=REFS: REFERENCES without a look at the subjects, and the
-// threads in the order of their newest messages.
+// threads in the order of their newest messages. Of the same date, as with
+// Dovecot, dummies come first, and then the order is that of the roots' numbers.
 func Refs(msgs []Message) *Thread {
 	b := link(msgs)
 	b.prune()
 	all, roots := nodes(msgs, b.order, b.parent), roots(msgs, b.order, b.parent)
 	newest := b.newest()
-	slices.SortStableFunc(roots, func(x, y int32) int { return cmp.Compare(newest[x], newest[y]) })
+	slices.SortStableFunc(roots, func(x, y int32) int {
+		return cmp.Or(cmp.Compare(newest[x], newest[y]), cmp.Compare(all[x].Num, all[y].Num))
+	})
 	return chain(all, roots)
 }
 
