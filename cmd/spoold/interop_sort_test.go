@@ -40,7 +40,10 @@ func compareSort(t *testing.T, name string) {
 	if out, err := exec.Command("python3", corpusGenerator, name, dir).CombinedOutput(); err != nil {
 		t.Fatalf("gen_corpus.py: %v\n%s", err, out)
 	}
-	content := readFile(t, filepath.Join(dir, name+".mbox"))
+	compareContent(t, readFile(t, filepath.Join(dir, name+".mbox")))
+}
+
+func compareContent(t *testing.T, content []byte) {
 	h := newHost(t, "u")
 	h.put("u", "INBOX", content)
 	h.serve()
