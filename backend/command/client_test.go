@@ -19,6 +19,7 @@ import (
 	"spoold/backend/command"
 	"spoold/backend/imapconn"
 	"spoold/backend/session"
+	"spoold/backend/wire/strict"
 )
 
 // client is the other end of a session: it sends lines and compares answers.
@@ -69,7 +70,7 @@ func (h *host) dial() net.Conn {
 		_ = near.Close() // a net.Pipe cannot fail to close
 		_ = server.Close()
 	})
-	return near
+	return strict.Watch(near, func(err error) { h.t.Errorf("the server sent what no client has to take: %v", err) })
 }
 
 // oneConn is a listener for one connection.
