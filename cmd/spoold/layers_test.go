@@ -62,7 +62,7 @@ var neverLinked = map[string][]string{
 }
 
 // forTests are packages that no product code may import.
-var forTests = []string{"spool/faultfs", "mboxstore/mboxtest"}
+var forTests = []string{"spool/faultfs", "mboxstore/mboxtest", "backend/wire/strict"}
 
 // topLevel is what the checkout's root holds besides dot-files.
 var topLevel = []string{
