@@ -40,7 +40,7 @@ func TestCommands(t *testing.T) {
 		{"wrong state", "a FETCH 1 x\r\nb CLOSE\r\n", []string{"a BAD FETCH is not valid in this state", "b BAD CLOSE is not valid in this state"}, nil},
 		{"tag that imapserver does not know", "a]{ NOOP\r\na] NOOP\r\n", []string{"* BAD Invalid tag", "a] OK NOOP completed"}, nil},
 		{"tag like ours", "spoold NOOP\r\n", []string{"spoold OK NOOP completed"}, nil},
-		{"forwarded", "a FORWARD\r\n", []string{"a OK [X] forwarded"}, []string{"create for ward"}},
+		{"forwarded", "a FORWARD\r\n", []string{"a OK [ALERT] forwarded"}, []string{"create for ward"}},
 		{"forwarded with two lines", "a BADFORWARD\r\nb NOOP\r\n", []string{"a NO [SERVERBUG]…", "b OK NOOP completed"}, nil},
 		{"passed twice", "a PASSTWICE\r\nb NOOP\r\n", []string{"a NO [SERVERBUG]…", "b OK NOOP completed"}, nil},
 		{"error", "a FAIL\r\nb NOOP\r\n", []string{"* OK whole line", "a NO [SERVERBUG] Internal server error, see log entry…", "b OK NOOP completed"}, nil},

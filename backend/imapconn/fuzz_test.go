@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"spoold/backend/wire"
+	"spoold/backend/wire/strict"
 )
 
 // canned is a client that has sent everything already. It gives at most
@@ -61,6 +62,9 @@ func converse(t *testing.T, in []byte, piece int) (passed []string, out string) 
 		}
 		say(passTag + " OK done\r\n")
 	}
+	judge := strict.New(func(err error) { t.Fatalf("%v\nin the answer to %q", err, in) })
+	judge.Sent(in)
+	judge.Received(nc.out.Bytes())
 	return passed, nc.out.String()
 }
 

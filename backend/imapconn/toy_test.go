@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"spoold/backend/wire"
+	"spoold/backend/wire/strict"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -196,7 +197,7 @@ func toyTable(wake <-chan struct{}) Table {
 		}},
 		"FORWARD": {Run: func(_ context.Context, c *Conn, cmd *wire.Command) error {
 			return c.PassLine(cmd.Tag, `CREATE "for ward"`, func(typ, _, _ string) (string, string, string) {
-				return typ, "X", "forwarded"
+				return typ, "ALERT", "forwarded"
 			})
 		}},
 		"BADFORWARD": {Run: func(_ context.Context, c *Conn, cmd *wire.Command) error {
@@ -274,7 +275,8 @@ func start(t *testing.T, adjust func(*Config)) *server {
 
 func startOn(t *testing.T, client, peer net.Conn, adjust func(*Config)) *server {
 	t.Helper()
-	s := &server{t: t, client: client, toy: &toy{}, wake: make(chan struct{}, 1), log: &logBuffer{}}
+	judged := strict.Watch(client, func(err error) { t.Errorf("the server sent what no client has to take: %v", err) })
+	s := &server{t: t, client: judged, toy: &toy{}, wake: make(chan struct{}, 1), log: &logBuffer{}}
 	cfg := Config{
 		Table: toyTable(s.wake),
 		Log:   slog.New(slog.NewTextHandler(s.log, nil)),
@@ -288,9 +290,13 @@ func startOn(t *testing.T, client, peer net.Conn, adjust func(*Config)) *server 
 	if adjust != nil {
 		adjust(&cfg)
 	}
+	if cfg.Greeting != nil {
+		judged.Resume("l1")
+	}
+	judged.Sent(cfg.Unread)
 	s.conn = New(peer, cfg)
 	s.toy.conn = s.conn
-	s.lines = bufio.NewReader(client)
+	s.lines = bufio.NewReader(judged)
 	srv := imapserver.New(&imapserver.Options{
 		NewSession: func(ic *imapserver.Conn) (imapserver.Session, *imapserver.GreetingData, error) {
 			if ic.NetConn() != net.Conn(s.conn) {

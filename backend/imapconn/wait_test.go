@@ -294,14 +294,14 @@ func TestShutdownResetsNothing(t *testing.T) {
 	})
 	s.expect("* PREAUTH…")
 	for _, line := range []string{"a BUSY\r\n", "b LOGOUT\r\n"} {
-		if _, err := io.WriteString(client, line); err != nil {
+		if _, err := io.WriteString(s.client, line); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(50 * time.Millisecond) // so that it is a read of its own
 	}
 	close(late)
 	<-s.conn.ctx.Done() // it closes
-	if _, err := io.WriteString(client, "c NOOP\r\n"); err != nil {
+	if _, err := io.WriteString(s.client, "c NOOP\r\n"); err != nil {
 		t.Fatal(err)
 	}
 	s.expect("a OK BUSY completed", "* BYE enough", "end: EOF")

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"spoold/backend/privsep"
+	"spoold/backend/wire/strict"
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
@@ -111,7 +112,17 @@ func (h *host) talk(t testing.TB, addr, input string) string {
 	}()
 	h.ServeConn(t.Context(), remote{far, addr})
 	close(over)
-	return <-out
+	said := <-out
+	judge := strict.New(func(err error) { t.Errorf("%v\nin the answer to %q", err, input) })
+	judge.Sent([]byte(input))
+	judge.Received([]byte(said))
+	return said
+}
+
+// pipe is a connection whose near end judges what comes.
+func pipe(t testing.TB) (near, far net.Conn) {
+	near, far = net.Pipe()
+	return strict.Watch(near, func(err error) { t.Errorf("the server sent what no client has to take: %v", err) }), far
 }
 
 const (
@@ -282,7 +293,7 @@ func TestFailureDelay(t *testing.T) {
 				return check(ctx, user, password)
 			}
 		})
-		near, far := net.Pipe()
+		near, far := pipe(t)
 		defer near.Close()
 		go h.ServeConn(t.Context(), remote{far, local})
 		r := bufio.NewReader(near)
@@ -320,7 +331,7 @@ func TestTimeout(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := newHost(nil)
-				near, far := net.Pipe()
+				near, far := pipe(t)
 				defer near.Close()
 				begun := time.Now()
 				go h.ServeConn(t.Context(), remote{far, local})
@@ -352,7 +363,7 @@ func TestTimeout(t *testing.T) {
 func TestDeaf(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(nil)
-		near, far := net.Pipe()
+		near, far := pipe(t)
 		defer near.Close()
 		begun := time.Now()
 		h.ServeConn(t.Context(), remote{far, local})
@@ -366,7 +377,7 @@ func TestShutdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(nil)
 		ctx, cancel := context.WithCancel(t.Context())
-		near, far := net.Pipe()
+		near, far := pipe(t)
 		defer near.Close()
 		go h.ServeConn(ctx, remote{far, local})
 		r := bufio.NewReader(near)
@@ -424,7 +435,7 @@ func TestServe(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { c.Close() })
-		return bufio.NewReader(c)
+		return bufio.NewReader(strict.Watch(c, func(err error) { t.Error(err) }))
 	}
 	first := dial()
 	if got := line(t, first); got != greeting {

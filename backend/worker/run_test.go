@@ -108,7 +108,7 @@ func (s *supervised) hand() *client {
 	if err := far.Close(); err != nil {
 		s.t.Fatal(err)
 	}
-	c := newClient(s.t, nc)
+	c := newClient(s.t, nc, "a")
 	c.line("a OK ")
 	return c
 }
@@ -212,7 +212,7 @@ func TestNobodyEntersALeavingWorker(t *testing.T) {
 				t.Fatal(err)
 			}
 			s.wait()
-			c := newClient(t, nc)
+			c := newClient(t, nc, "a")
 			c.line("a OK ")
 			c.do("OK", "SELECT INBOX")
 			c.do("OK", "LOGOUT")
@@ -234,7 +234,7 @@ func TestStdio(t *testing.T) {
 		nc, far := socketpair(t)
 		done := make(chan error, 1)
 		go func() { done <- Stdio(context.Background(), cfg, far, testLog(t)) }()
-		c := newClient(t, nc)
+		c := newClient(t, nc, "")
 		c.line("* PREAUTH [CAPABILITY ")
 		return c, done
 	}
@@ -269,7 +269,7 @@ func TestStdioInterrupted(t *testing.T) {
 	done := make(chan error, 1)
 	cfg, log := user(t), testLog(t)
 	go func() { done <- Stdio(ctx, cfg, far, log) }()
-	c := newClient(t, nc)
+	c := newClient(t, nc, "")
 	c.line("* PREAUTH ")
 	cancel()
 	c.bye()

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"spoold/backend/privsep"
+	"spoold/backend/wire/strict"
 	"spoold/spool"
 
 	"go.uber.org/goleak"
@@ -117,14 +118,19 @@ func closeWorker(t testing.TB, w *Worker) {
 // client is the other end of a session.
 type client struct {
 	t  testing.TB
-	nc net.Conn
+	nc *strict.Conn
 	r  *bufio.Reader
 	n  int
 }
 
-func newClient(t testing.TB, nc net.Conn) *client {
+// newClient talks on a connection that begins with the answer to the command that had tag, or with the greeting.
+func newClient(t testing.TB, conn net.Conn, tag string) *client {
 	t.Helper()
-	t.Cleanup(func() { nc.Close() })
+	t.Cleanup(func() { conn.Close() })
+	nc := strict.Watch(conn, func(err error) { t.Errorf("the server sent what no client has to take: %v", err) })
+	if tag != "" {
+		nc.Resume(tag)
+	}
 	if err := nc.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +148,9 @@ func begin(t testing.TB, w *Worker, l privsep.Login) *client {
 	done := make(chan struct{})
 	go func() { defer close(done); w.Serve(far, l) }()
 	t.Cleanup(func() { near.Close(); <-done })
-	return newClient(t, near)
+	c := newClient(t, near, l.Tag)
+	c.nc.Sent(l.Unread)
+	return c
 }
 
 // preauth begins a session and reads its greeting.

@@ -59,6 +59,11 @@ type box struct {
 	answer               answer
 }
 
+// violation is what to do when a server sends what no client has to take.
+func violation(t testing.TB) func(error) {
+	return func(err error) { t.Errorf("violation of the grammar: %v", err) }
+}
+
 func newClient(t testing.TB, r io.Reader, w io.Writer, end func()) *client {
 	t.Helper()
 	c := &client{t: t, r: bufio.NewReaderSize(r, 1<<16), w: w, end: end}

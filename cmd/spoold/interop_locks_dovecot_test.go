@@ -63,7 +63,7 @@ mbox_write_locks = %[5]s
 mbox_dirty_syncs = no
 mbox_lock_timeout = 30 secs
 `, state, c.inbox(), c.owner.name, read, write))
-	d := &dovecotSession{contest: c, start: func() *client { return startPiped(c.t, c.owner.command(home, dovecot, "-c", conf)) }}
+	d := &dovecotSession{contest: c, start: func() *client { return startPiped(c.t, c.owner.command(home, dovecot, "-c", conf), false) }}
 	c.finish = append(c.finish, d.end)
 	deliver := c.feeds(envelope, dovecotLDA, "-c", conf, "-f", "mda@example.org")
 	if write == "flock" {

@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"spoold/backend/wire/strict"
 )
 
 // The peers that spoold is compared with, run as programs on a mailbox file: c-client
@@ -288,8 +290,8 @@ func (p patient) Read(b []byte) (int, error) {
 
 func patientConn(c net.Conn) io.Reader { return patient{c, c.SetReadDeadline} }
 
-// startPiped runs a pre-authenticated IMAP server on a pair of pipes.
-func startPiped(t testing.TB, cmd *exec.Cmd) *client {
+// startPiped runs a pre-authenticated IMAP server on a pair of pipes. Only ours is judged.
+func startPiped(t testing.TB, cmd *exec.Cmd, ours bool) *client {
 	t.Helper()
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -322,7 +324,12 @@ func startPiped(t testing.TB, cmd *exec.Cmd) *client {
 			t.Logf("%s: %s", cmd.Path, stderr.String())
 		}
 	}
-	c := newClient(t, patient{out, out.SetReadDeadline}, in, end)
+	var r io.Reader = patient{out, out.SetReadDeadline}
+	var send io.Writer = in
+	if ours {
+		r, send = strict.Pipes(r, in, violation(t))
+	}
+	c := newClient(t, r, send, end)
 	t.Cleanup(c.close)
 	return c
 }
@@ -349,7 +356,7 @@ mbox_write_locks = dotlock fcntl
 		}
 		p.own(t, filepath.Join(home, dir))
 	}
-	return startPiped(t, p.command(home, dovecot, "-c", conf))
+	return startPiped(t, p.command(home, dovecot, "-c", conf), false)
 }
 
 // dovecotWarnings are the lines of its log that are not notes.

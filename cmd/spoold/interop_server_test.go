@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"spoold/backend/wire/strict"
 )
 
 // secret is every test user's password and hash what passwd-file holds for it.
@@ -348,7 +350,8 @@ func (h *host) connect() *client {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	c := newClient(h.t, patientConn(conn), conn, func() { _ = conn.Close() /* nothing is written after this */ })
+	r, w := strict.Pipes(patientConn(conn), conn, violation(h.t))
+	c := newClient(h.t, r, w, func() { _ = conn.Close() /* nothing is written after this */ })
 	h.t.Cleanup(c.close)
 	return c
 }

@@ -15,7 +15,7 @@ func TestStdio(t *testing.T) {
 	}
 	p := person{"somebody", 60417, 60417}
 	home := homeFolder(t, p)
-	start := func() *client { return startPiped(t, p.command(home, spooldProgram(t), "stdio")) }
+	start := func() *client { return startPiped(t, p.command(home, spooldProgram(t), "stdio"), true) }
 	first := start()
 	if !strings.HasPrefix(first.greeting, "* PREAUTH ") {
 		t.Fatalf("greeting %q", first.greeting)

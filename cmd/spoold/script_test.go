@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"spoold/backend/wire/strict"
 )
 
 // TestScript runs testdata/script. Beside testscript's own, scripts have the commands
@@ -130,11 +132,13 @@ func scriptIMAP(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	defer nc.Close()
 	ts.Check(nc.SetDeadline(time.Now().Add(30 * time.Second)))
-	_, err = io.WriteString(nc, strings.ReplaceAll(ts.ReadFile(args[1]), "\n", "\r\n"))
+	judged := strict.Watch(nc, nil)
+	_, err = io.WriteString(judged, strings.ReplaceAll(ts.ReadFile(args[1]), "\n", "\r\n"))
 	ts.Check(err)
 	var out bytes.Buffer
-	_, err = io.Copy(&out, nc)
+	_, err = io.Copy(&out, judged)
 	ts.Check(err)
+	ts.Check(judged.Finish())
 	_, err = io.WriteString(ts.Stdout(), strings.ReplaceAll(out.String(), "\r\n", "\n"))
 	ts.Check(err)
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"spoold/backend/auth"
+	"spoold/backend/wire/strict"
 )
 
 // served is a server that runs in this process, with its workers as processes when we are root.
@@ -149,7 +150,8 @@ func (s *served) connect() *dialogue {
 	s.check(err)
 	s.t.Cleanup(func() { nc.Close() })
 	s.check(nc.SetDeadline(time.Now().Add(30 * time.Second)))
-	return &dialogue{s, nc, bufio.NewReader(nc)}
+	judged := strict.Watch(nc, func(err error) { s.t.Errorf("violation of the grammar: %v", err) })
+	return &dialogue{s, judged, bufio.NewReader(judged)}
 }
 
 func (s *served) login(user string) *dialogue {
@@ -292,9 +294,6 @@ func TestWorkerKilled(t *testing.T) {
 func TestRootMayNotLogIn(t *testing.T) {
 	s := newServed(t)
 	s.start()
-	nc, err := net.Dial("tcp", s.addr)
-	s.check(err)
-	defer nc.Close()
-	d := &dialogue{s, nc, bufio.NewReader(nc)}
+	d := s.connect()
 	d.do("NO [AUTHENTICATIONFAILED]", "LOGIN root secret")
 }

@@ -39,6 +39,14 @@ var errOff = errors.New("what follows is in another layer")
 // New makes a Checker for a connection on which nothing was sent. The first violation is reported, once.
 func New(report func(error)) *Checker { return &Checker{report: report, exists: -1} }
 
+// Resume makes this the rest of a connection of which others saw the greeting and sent the command with this tag.
+func (c *Checker) Resume(tag string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.greeted = true
+	c.pending = append(c.pending, sentCommand{tag: tag, name: "LOGIN"})
+}
+
 // Err is the first violation.
 func (c *Checker) Err() error {
 	c.mu.Lock()
