@@ -25,7 +25,6 @@ type Checker struct {
 	text     []byte // the response so far, as parser has it
 	literals []literal
 	left     int64 // octets that the last literal still lacks
-	searched int   // how much of text has no LF
 
 	greeted bool
 	bye     bool
