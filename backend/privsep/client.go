@@ -51,10 +51,16 @@ func (c *Client) Next() (Message, error) {
 			c.abandon()
 			return Message{}, err
 		}
-		if m.Kind != Reply {
-			return m, nil
+		switch m.Kind {
+		case Reply:
+			c.answered(m)
+			continue
+		case Hand: // said first: what comes of the connection is this worker's business
+			if err := c.conn.Send(Message{Kind: Taken}, nil); err != nil {
+				return Message{}, errors.Join(err, m.File.Close())
+			}
 		}
-		c.answered(m)
+		return m, nil
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 // Kind says what a message is.
 type Kind string
 
-// The messages. Setup, Hand, Replay and Stop go to a worker; Replayed, Idle and the requests Lock,
+// The messages. Setup, Hand, Replay and Stop go to a worker; Taken, Replayed, Idle and the requests Lock,
 // Unlock and Create come from one, and Reply answers those that have an ID.
 const (
 	Setup  Kind = "setup"  // first message: Body is the worker's configuration
@@ -26,6 +26,7 @@ const (
 	Lock   Kind = "lock"   // make the lock of my inbox
 	Unlock Kind = "unlock" // remove it
 	Create Kind = "create" // create my inbox
+	Taken  Kind = "taken"  // the oldest connection that was handed to me is mine
 	Idle   Kind = "idle"   // I have no session, take none of other processes, and Count were handed to me so far
 	Reply  Kind = "reply"  // Error is empty when it was done
 

@@ -54,7 +54,9 @@ type worker struct {
 	proc   *Process
 	keeper *Keeper
 	hands  uint64
-	replay *replay // nil: not asked for one, or done
+	handed []handed // and not taken yet, the oldest first
+	took   bool     // one of them
+	replay *replay  // nil: not asked for one, or done
 }
 
 // NewSupervisor makes a Supervisor without workers.
@@ -70,8 +72,7 @@ func (s *Supervisor) Hand(id Identity, l Login, conn syscall.Conn) error {
 		if err != nil {
 			return err
 		}
-		err = w.proc.Conn.Send(Message{Kind: Hand, Login: &l}, conn)
-		if err == nil {
+		if err = s.handTo(w, l, conn); err == nil {
 			return nil
 		}
 		s.unhand(w) // it never comes to w, which would be waited for
@@ -155,6 +156,7 @@ func (s *Supervisor) tend(w *worker) {
 	if err != nil {
 		s.o.Log.Error("Worker died", "user", w.id.Name, "err", err)
 	}
+	s.handOn(w)
 	revived := s.bury(w, err)
 	if w.keeper != nil && !revived {
 		if err := w.keeper.Unlock(); err != nil {
@@ -191,6 +193,8 @@ func (s *Supervisor) drop(w *worker) {
 // serve does what the worker asks for.
 func (s *Supervisor) serve(w *worker, m Message) error {
 	switch m.Kind {
+	case Taken:
+		return s.taken(w)
 	case Idle:
 		return s.idle(w, m.Count)
 	case Replayed:

@@ -108,6 +108,7 @@ func (s *supervised) hand() *client {
 	if err := far.Close(); err != nil {
 		s.t.Fatal(err)
 	}
+	s.receive(privsep.Taken)
 	c := newClient(s.t, nc, "a")
 	c.line("a OK ")
 	return c
