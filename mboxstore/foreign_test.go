@@ -256,3 +256,22 @@ func TestRace(t *testing.T) {
 	})
 	group.Wait()
 }
+
+// TestEditBesideBlankLines: an edit that keeps the size of a message in the middle is noticed also when the file grew by
+// blank lines at once, or has had some at its end for long.
+func TestEditBesideBlankLines(t *testing.T) {
+	for name, before := range map[string]string{"at once": "", "before": "\n\n\n\n"} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, mailbox(5)+before)
+			m := w.open()
+			must(t, m.writePending(t.Context(), true))
+			text := strings.Replace(w.content(), "Subject: m3\n", "Subject: t3\n", 1)
+			if before == "" {
+				text += "\n\n\n\n"
+			}
+			w.write(text)
+			refreshed(t, m)
+			wantList(t, m, "1  m1", "2  m2", "4  m4", "5  m5", "6  t3")
+		})
+	}
+}

@@ -206,17 +206,18 @@ func (m *Mailbox) lookLocked() error {
 	return nil
 }
 
-// scanNews reads what is not known of the file: only its tail when what was known still stands.
+// scanNews reads what is not known of the file: only its tail when what was known still stands. Who delivers adds a
+// message; what has grown by less, or not at all, was edited.
 func (m *Mailbox) scanNews(info spool.Info) (*scanned, error) {
 	x := &m.index
-	grown := info.Dev == m.stamp.Dev && info.Ino == m.stamp.Ino && info.Size > x.end
+	grown := info.Dev == m.stamp.Dev && info.Ino == m.stamp.Ino && info.Size > x.end && info.Size > m.stamp.Size
 	if grown && x.displaced == 0 && x.base.UIDValidity != 0 && x.end > 0 && x.resume == x.end && m.sameLayout() && m.endsStand() {
 		s, err := m.scan(x.end, info.Size)
-		if err == nil {
+		if err == nil && len(s.records) > 0 {
 			s.tail = true
 			return s, nil
 		}
-		if !errors.As(err, new(*FormatError)) {
+		if err != nil && !errors.As(err, new(*FormatError)) {
 			return nil, err
 		}
 	}
