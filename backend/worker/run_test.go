@@ -108,7 +108,15 @@ func (s *supervised) hand() *client {
 	if err := far.Close(); err != nil {
 		s.t.Fatal(err)
 	}
-	s.receive(privsep.Taken)
+	for {
+		m, err := s.conn.Receive()
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if m.Kind == privsep.Taken {
+			break // it may have said before that it is idle
+		}
+	}
 	c := newClient(s.t, nc, "a")
 	c.line("a OK ")
 	return c
