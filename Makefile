@@ -35,8 +35,8 @@ run: build ## serve a copy of testdata/sample on 127.0.0.1:1143 until ^C
 test: ## all tests that need nothing but Go
 	$(GO) test -shuffle=on ./...
 
-race: ## the same tests under the race detector (needs a C compiler)
-	CGO_ENABLED=1 $(GO) test -race -shuffle=on ./...
+race: ## the same tests under the race detector, fewer seeds of the crash tests (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race -shuffle=on -timeout 20m ./...
 
 lint: ## gofumpt, vet, go fix, staticcheck, deadcode; silent when clean
 	@out=$$($(GO) run $(GOFUMPT) -l .) && test -z "$$out" || { echo "gofumpt -w is due for:"; echo "$$out"; exit 1; }

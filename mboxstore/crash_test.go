@@ -359,8 +359,11 @@ func (t *trial) firstOps(tb testing.TB) int {
 func full() bool { return os.Getenv("SPOOLD_CRASH") == "full" }
 
 func crashSeeds() int64 {
-	if full() {
+	switch {
+	case full():
 		return 4000
+	case raceDetector:
+		return 16
 	}
 	return 40
 }

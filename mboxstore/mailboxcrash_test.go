@@ -405,8 +405,12 @@ func (c *crashCase) trials(rng *rand.Rand, at int) func(yield func(crashTrial) b
 	if full() {
 		return c.allTrials(rng, at, foreign)
 	}
+	few := 3
+	if raceDetector {
+		few = 2
+	}
 	return func(yield func(crashTrial) bool) {
-		for i := range 3 {
+		for i := range few {
 			tr := crashTrial{name: c.name, seed: rng.Int64N(16), at: at, mode: rng.IntN(5) - 1}
 			if i > 0 {
 				tr.foreign, tr.again = foreign[rng.IntN(len(foreign))], max(0, rng.IntN(40)-20)

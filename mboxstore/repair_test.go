@@ -309,7 +309,7 @@ func TestRepairAfterForeignRewrite(t *testing.T) {
 
 // TestRepairOfLongMessages: what of a message the journal has is put together with the rest, which is in the file.
 func TestRepairOfLongMessages(t *testing.T) {
-	testForeignRewrites(t, crashSeeds()/6, 128, 300, 700)
+	testForeignRewrites(t, max(4, crashSeeds()/6), 128, 300, 700)
 }
 
 // TestRepairWithDeadRanges: kills and power cuts while the disk was to take ranges out of the file. Some messages are

@@ -1,0 +1,5 @@
+//go:build !race
+
+package mboxstore
+
+const raceDetector = false
