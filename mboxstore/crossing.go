@@ -50,7 +50,8 @@ func (e *edit) halves() (left, right []byte) {
 	return left, right
 }
 
-// inOrder gives what of edits is to be written first, and, when that is durable, what then.
+// inOrder gives what of edits is to be written first, and, when that is durable, what then. Where both halves alone would
+// break the header, no order helps: the edit is written at once, and only the replay can mend it.
 func inOrder(f io.ReaderAt, edits []edit) (first, then []edit, err error) {
 	for _, e := range edits {
 		k, two := e.split()
@@ -112,8 +113,9 @@ func (e *edit) moved(f spool.File) (_ edit, ok bool, err error) {
 	left, right := e.halves()
 	found, times := edit{}, 0
 	for _, half := range [][]byte{left, right} {
+		sought := slices.Concat(half, e.after)
 		for from := int64(0); ; {
-			at, err := find(io.NewSectionReader(f, from, info.Size-from), append(half, e.after...))
+			at, err := find(io.NewSectionReader(f, from, info.Size-from), sought)
 			if err != nil {
 				return edit{}, false, err
 			}

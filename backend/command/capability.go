@@ -61,17 +61,8 @@ func capability(r *request) error {
 	return r.done("")
 }
 
-// enabling says what has to be enabled, and what to do then besides session.Enable; nil: nothing.
-var enabling = map[string]func(*request) error{
-	"UTF8=ACCEPT": utf8Names,
-	"IMAP4REV2":   utf8Names,
-}
-
-// utf8Names is what UTF8=ACCEPT (RFC 9755 §3) and IMAP4rev2 change in mailbox names.
-func utf8Names(r *request) error {
-	r.c.Names(r.s.OnDisk, r.s.Shown)
-	return nil
-}
+// enabling is what can be enabled. Both change mailbox names to UTF-8 (RFC 9755 §3, RFC 9051 §5.1).
+var enabling = []string{"UTF8=ACCEPT", "IMAP4REV2"}
 
 // enable is RFC 5161. Asking for what is not there, or has been enabled before, is no mistake.
 func enable(r *request) error {
@@ -89,20 +80,14 @@ func enable(r *request) error {
 	}
 	var enabled []string
 	for _, name := range names {
-		then, known := enabling[name]
-		if !known || r.s.Config().Hides(name) || !r.s.Enable(name) {
+		if !slices.Contains(enabling, name) || r.s.Config().Hides(name) || !r.s.Enable(name) {
 			continue
 		}
+		r.c.Names(r.s.OnDisk, r.s.Shown)
 		if name == "IMAP4REV2" {
 			name = "IMAP4rev2" // as everybody writes it
 		}
 		enabled = append(enabled, name)
-		if then == nil {
-			continue
-		}
-		if err := then(r); err != nil {
-			return err
-		}
 	}
 	r.w.Raw(strings.Join(append([]string{"* ENABLED"}, enabled...), " "))
 	r.w.CRLF()
