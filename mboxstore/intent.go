@@ -17,6 +17,8 @@ import (
 //
 //	intent, fdatasync – bytes to the mailbox, fdatasync – intent cleared, fdatasync – the change is acknowledged.
 //
+// The mailbox is written and synced twice where half of an edit has to be durable before the other (see inOrder).
+//
 // So an intent found by replay is of a change that nobody was told of: an append is cut off again if any sector of it
 // is missing, edits are made again. And an append that was acknowledged, and could have been changed since by others,
 // is never cut: its intent is gone from the disk. An intent that is torn itself was never acted on.

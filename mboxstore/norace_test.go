@@ -2,4 +2,5 @@
 
 package mboxstore
 
+// See race_test.go.
 const raceDetector = false

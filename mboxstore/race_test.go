@@ -2,6 +2,6 @@
 
 package mboxstore
 
-// raceDetector reports whether the tests run under the race detector, which slows them down ten times. The seeded
-// crash tests have one goroutine and a disk in memory: it has little to find there.
+// raceDetector is whether the tests run under the race detector, which makes them five times as long. The seeded crash
+// tests have one goroutine and a disk in memory: it has little to find there, so it gets fewer seeds of them.
 const raceDetector = true

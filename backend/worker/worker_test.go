@@ -422,7 +422,7 @@ func TestAsksSupervisor(t *testing.T) {
 		t.Fatal(err)
 	}
 	if os.Getuid() == 0 {
-		t.Skip("root may create files everywhere")
+		t.Skip("needs an ordinary user: root may create files everywhere")
 	}
 	if err := os.Chmod(filepath.Dir(cfg.Inbox), 0o500); err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -65,6 +66,26 @@ ranges = 70
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("config (-want +got):\n%s", diff)
+	}
+}
+
+// TestDocumentedConfig reads the configurations that README and the pages show.
+func TestDocumentedConfig(t *testing.T) {
+	for _, page := range []string{"../../README.md", "doc/imap.md"} {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		blocks := strings.Split(string(text), "```toml\n")[1:]
+		if len(blocks) == 0 {
+			t.Errorf("%s shows no configuration", page)
+		}
+		for _, b := range blocks {
+			b, _, _ = strings.Cut(b, "```")
+			if _, err := parseConfig([]byte(b)); err != nil {
+				t.Errorf("%s: %v\n%s", page, err, b)
+			}
+		}
 	}
 }
 

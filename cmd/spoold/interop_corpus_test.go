@@ -17,14 +17,13 @@ const corpusGenerator = "../../../shared/bench/gen_corpus.py"
 // TestInteropCorpora compares counts, UIDs, flags and dates on large mailboxes;
 // SPOOLD_CORPORA names others (100k takes a minute and 3 GB of /tmp).
 func TestInteropCorpora(t *testing.T) {
-	if _, err := os.Stat(corpusGenerator); err != nil {
-		t.Skip("no corpus generator beside the checkout")
-	}
-	needs(t, mailutil, dovecot, "python3")
+	needs(t, mailutil, dovecot)
 	names := os.Getenv("SPOOLD_CORPORA")
-	if names == "" && testing.Short() || names == "" && os.Getenv("SPOOLD_INTEROP") != "1" {
+	switch {
+	case names != "":
+	case testing.Short():
 		names = "1k"
-	} else if names == "" {
+	default:
 		names = "1k 10k 10k-imapbase 10k-pseudo"
 	}
 	for name := range strings.FieldsSeq(names) {
@@ -32,12 +31,22 @@ func TestInteropCorpora(t *testing.T) {
 	}
 }
 
-func compareCorpus(t *testing.T, name string) {
+// corpus is the text of a large realistic mailbox.
+func corpus(t *testing.T, name string) []byte {
+	t.Helper()
+	if _, err := os.Stat(corpusGenerator); err != nil {
+		t.Skip("needs shared/bench/gen_corpus.py beside the checkout, to make large mailboxes")
+	}
+	needs(t, "python3")
 	dir := folder(t)
 	if out, err := exec.Command("python3", corpusGenerator, name, dir).CombinedOutput(); err != nil {
 		t.Fatalf("gen_corpus.py: %v\n%s", err, out)
 	}
-	content := readFile(t, filepath.Join(dir, name+".mbox"))
+	return readFile(t, filepath.Join(dir, name+".mbox"))
+}
+
+func compareCorpus(t *testing.T, name string) {
+	content := corpus(t, name)
 	start := time.Now()
 	h := newHost(t, "u")
 	h.put("u", "INBOX", content)

@@ -1,10 +1,10 @@
 package main_test
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,22 +17,8 @@ import (
 // blocks out of the file where that is possible, and of every second message, which moves most of it. Then `spoold
 // check` has no finding, and mutt, Dovecot and c-client read what spoold reads. SPOOLD_CORPORA names other mailboxes.
 func TestInteropKilledExpunge(t *testing.T) {
-	if _, err := os.Stat(corpusGenerator); err != nil {
-		t.Skip("no corpus generator beside the checkout")
-	}
-	needs(t, mailutil, dovecot, "mutt", "script", "python3")
-	name := os.Getenv("SPOOLD_CORPORA")
-	if name == "" {
-		name = "1k"
-		if os.Getenv("SPOOLD_INTEROP") == "1" {
-			name = "10k"
-		}
-	}
-	dir := folder(t)
-	if out, err := exec.Command("python3", corpusGenerator, name, dir).CombinedOutput(); err != nil {
-		t.Fatalf("gen_corpus.py: %v\n%s", err, out)
-	}
-	content := readFile(t, filepath.Join(dir, name+".mbox"))
+	needs(t, mailutil, dovecot, "mutt", "script")
+	content := corpus(t, cmp.Or(os.Getenv("SPOOLD_CORPORA"), "10k"))
 	for _, tt := range []struct {
 		name string
 		sets func(n int) []string

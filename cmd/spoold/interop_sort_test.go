@@ -1,8 +1,6 @@
 package main_test
 
 import (
-	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -22,12 +20,9 @@ var sortCommands = []string{
 
 // TestInteropSort compares what spoold and Dovecot answer on large mailboxes.
 func TestInteropSort(t *testing.T) {
-	if _, err := os.Stat(corpusGenerator); err != nil {
-		t.Skip("no corpus generator beside the checkout")
-	}
-	needs(t, dovecot, "python3")
+	needs(t, dovecot)
 	names := []string{"1k"}
-	if os.Getenv("SPOOLD_INTEROP") == "1" && !testing.Short() {
+	if !testing.Short() {
 		names = append(names, "10k")
 	}
 	for _, name := range names {
@@ -36,11 +31,7 @@ func TestInteropSort(t *testing.T) {
 }
 
 func compareSort(t *testing.T, name string) {
-	dir := folder(t)
-	if out, err := exec.Command("python3", corpusGenerator, name, dir).CombinedOutput(); err != nil {
-		t.Fatalf("gen_corpus.py: %v\n%s", err, out)
-	}
-	compareContent(t, readFile(t, filepath.Join(dir, name+".mbox")))
+	compareContent(t, corpus(t, name))
 }
 
 func compareContent(t *testing.T, content []byte) {

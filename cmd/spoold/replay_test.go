@@ -92,22 +92,36 @@ func (s *served) putBig() {
 	s.check(os.WriteFile(s.path("spool", "alice"), bigInbox(), 0o600), os.Chown(s.path("spool", "alice"), int(st.Uid), int(st.Gid)))
 }
 
+// untilCaught tries, with a server each time, to kill in the middle of a rewrite, and returns what is left to replay.
+func untilCaught(t *testing.T, kill func(testing.TB) *served) (*served, []string) {
+	t.Helper()
+	const tries = 5
+	for range tries {
+		s := kill(t)
+		if plans := s.plans(); len(plans) > 0 {
+			return s, plans
+		}
+	}
+	t.Fatalf("%d rewrites were done before the kill", tries)
+	return nil, nil
+}
+
 // A worker that is killed in the middle of a rewrite is followed by one that finishes it, though no client comes.
 func TestReplayOnWorkerDeath(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("needs root: an ordinary user's server has no worker that could die by itself")
 	}
-	s := newServed(t)
-	s.putBig()
-	s.start()
-	s.beginExpunge()
-	pid, _ := s.worker("alice")
-	s.check(syscall.Kill(pid, syscall.SIGKILL))
-	killed := time.Now()
-	plans := s.plans()
-	if len(plans) == 0 {
-		t.Skip("the rewrite was done before the kill")
-	}
+	var killed time.Time
+	s, plans := untilCaught(t, func(t testing.TB) *served {
+		s := newServed(t)
+		s.putBig()
+		s.start()
+		s.beginExpunge()
+		pid, _ := s.worker("alice")
+		s.check(syscall.Kill(pid, syscall.SIGKILL))
+		killed = time.Now()
+		return s
+	})
 	locks := 0
 	for len(s.plans()) > 0 {
 		if _, err := os.Lstat(s.path("spool", "alice.lock")); err == nil {
@@ -151,17 +165,19 @@ func must[T any](v T, err error) T {
 // A server that was killed in the middle of a rewrite finishes it when it is started again, before it listens.
 func TestReplayBeforeListening(t *testing.T) {
 	t.Run("one process", func(t *testing.T) {
-		s := newServed(t)
-		if os.Getuid() == 0 {
-			s.giveTo(65534)
-		}
-		s.replayBeforeListening()
+		replayBeforeListening(t, func(t testing.TB) *served {
+			s := newServed(t)
+			if os.Getuid() == 0 {
+				s.giveTo(65534)
+			}
+			return s
+		})
 	})
 	t.Run("supervisor and worker", func(t *testing.T) {
 		if os.Getuid() != 0 {
 			t.Skip("needs root: workers are started as other users")
 		}
-		newServed(t).replayBeforeListening()
+		replayBeforeListening(t, newServed)
 	})
 }
 
@@ -203,21 +219,22 @@ func (s *served) process() *exec.Cmd {
 	return cmd
 }
 
-func (s *served) replayBeforeListening() {
-	t := s.t
-	s.putBig()
-	first := s.process()
-	s.waitLog(" Ready ")
-	s.beginExpunge()
-	worker := childOf(first.Process.Pid)
-	s.check(first.Process.Kill())
-	if worker != 0 {
-		s.check(syscall.Kill(worker, syscall.SIGKILL))
-	}
-	_ = first.Wait() // killed, as it says
-	if len(s.plans()) == 0 {
-		t.Skip("the rewrite was done before the kill")
-	}
+func replayBeforeListening(t *testing.T, newServer func(testing.TB) *served) {
+	t.Helper()
+	s, _ := untilCaught(t, func(t testing.TB) *served {
+		s := newServer(t)
+		s.putBig()
+		first := s.process()
+		s.waitLog(" Ready ")
+		s.beginExpunge()
+		worker := childOf(first.Process.Pid)
+		s.check(first.Process.Kill())
+		if worker != 0 {
+			s.check(syscall.Kill(worker, syscall.SIGKILL))
+		}
+		_ = first.Wait() // killed, as it says
+		return s
+	})
 	_, err := os.Lstat(s.path("spool", "alice.lock"))
 	s.check(err)
 	before := len(s.log.String())
