@@ -41,11 +41,15 @@ func (m *Mailbox) adopt(s *scanned, stamp spool.Stamp) error {
 	}
 	x.setEnd(s)
 	m.stamp = stamp
+	if a.first && m.marks() {
+		m.seen.lose() // it may be of another UIDVALIDITY, and goes with a cache
+	}
+	m.list(a.fresh...)
 	if a.newValidity || x.displaced > 0 || x.forgets(&written) || a.skipped || a.gap {
 		a.makeDurable()
 	}
-	m.mu.Unlock()
 	m.setMark()
+	m.mu.Unlock()
 	if a.news {
 		m.news.tell()
 	}
@@ -87,8 +91,9 @@ type adoption struct {
 	raised      bool // the file's base line, with a higher last UID, is believed
 	news        bool
 	gap         bool // messages went whose UIDs the file's base line does not count
+	whole       bool // all are known that got a UID before a crash: the mark need not tell
 
-	fresh, changed []UID // of a whole scan
+	fresh, changed []UID
 }
 
 // adoptTail appends new messages; known ones are untouched.
@@ -97,15 +102,14 @@ func (a *adoption) adoptTail() {
 		return
 	}
 	x := a.x
-	var fresh []UID
 	for i := range a.s.records {
 		r := &a.s.records[i]
 		x.base.LastUID++
 		r.UID = x.base.LastUID
 		a.believeTail(r)
-		fresh = append(fresh, r.UID)
+		a.fresh = append(a.fresh, r.UID)
 	}
-	a.stamp(a.s.records, fresh)
+	a.stamp(a.s.records, a.fresh)
 	x.setRecords(append(x.records, a.s.records...))
 }
 
@@ -144,7 +148,7 @@ func (a *adoption) stamp(records []record, fresh []UID) {
 
 // adoptAll replaces the whole list.
 func (a *adoption) adoptAll() {
-	known := recall(a.x.records)
+	known := recall(slices.Concat(a.x.records, a.listed()))
 	a.adoptBase(known.any(a.s.records))
 	records := a.s.records
 	for i := range records {
@@ -159,7 +163,9 @@ func (a *adoption) adoptAll() {
 	last := a.x.base.LastUID
 	a.passMark(math.MaxInt64)
 	a.passTold()
-	a.skipped = a.x.base.LastUID > last // after a crash, what is delivered now would get them: the mark covers it then
+	if a.x.base.LastUID > last {
+		a.skipped = true // after a crash, what is delivered now would get them: the mark covers it then
+	}
 	slices.SortFunc(records, func(p, q record) int { return cmp.Compare(p.UID, q.UID) })
 	a.tell(records, known)
 	a.x.pseudo = a.s.pseudo
@@ -188,9 +194,22 @@ func (a *adoption) enterAs(r, old *record) {
 	switch {
 	case old == nil:
 		a.fresh = append(a.fresh, r.UID)
+	case old.listed:
+		a.enterListed(r, old)
 	case a.merge(r, old):
 		a.changed = append(a.changed, r.UID)
 	}
+}
+
+// enterListed enters r, which is known as old from the list. Its status headers are ours when they have its UID, unless
+// they still say what its sender, who guessed the UID, has written.
+func (a *adoption) enterListed(r, old *record) {
+	if r.onFile.uid == r.UID && !(old.bogus && old.onFile.saysAs(&r.onFile)) {
+		a.believe(r)
+	} else {
+		a.disbelieve(r)
+	}
+	a.changed = append(a.changed, r.UID)
 }
 
 // trim takes from the text of a known message what came behind it later and is no text: the blank lines and NULs that
@@ -215,6 +234,7 @@ func (a *adoption) tell(records []record, known *memory) {
 	gone := known.gone(records)
 	if len(gone) > 0 {
 		x.bump(expunged, gone...)
+		a.m.unlist(gone)
 		a.news = true
 		a.gap = x.onFile.UIDValidity != x.base.UIDValidity || slices.Max(gone) > x.onFile.LastUID
 	}
@@ -277,7 +297,7 @@ func (a *adoption) raiseLast(b *Base, usable bool) {
 // passMark is called before the message at off gets a UID. Messages before the mark that are not numbered in the file
 // have the UIDs that follow its last one, as when they were told; those behind it get higher ones than were ever told.
 func (a *adoption) passMark(off int64) {
-	if k := &a.m.mark; k.uidValidity == a.x.base.UIDValidity && off >= k.end {
+	if k := &a.m.mark; !a.whole && k.uidValidity == a.x.base.UIDValidity && off >= k.end {
 		a.x.base.LastUID = max(a.x.base.LastUID, k.lastUID)
 	}
 }
@@ -326,16 +346,17 @@ func (a *adoption) takeAtItsWord(r *record) {
 }
 
 // claimsNew: its X-UID is above all that were given when the index was made. It may have the bytes of a message that was
-// known then and has been expunged since, whose UID is not to come back: a copy that was moved here again.
+// known then and has been expunged since, whose UID is not to come back: a copy that was moved here again. In an inbox a
+// sender may have written such an X-UID.
 func (a *adoption) claimsNew(r *record) bool {
-	return a.numbered(r) || r.onFile.uid > a.before.LastUID
+	return a.numbered(r) || r.onFile.uid > a.before.LastUID && (!a.m.o.Inbox || a.ours(r))
 }
 
 // number gives an unknown message the next UID.
 func (a *adoption) number(r *record) {
 	a.x.base.LastUID++
 	r.UID = a.x.base.LastUID
-	if a.first && !a.delivered(r) || !a.m.o.Inbox || r.onFile.uid == r.UID && a.m.mark.ours(r, a.x.base.UIDValidity) {
+	if a.first && !a.delivered(r) || !a.m.o.Inbox || r.onFile.uid == r.UID && a.ours(r) {
 		a.believe(r)
 	} else {
 		a.disbelieve(r)
@@ -345,7 +366,7 @@ func (a *adoption) number(r *record) {
 // numberedBySomebody: by us before a crash, or, in folders and under a base line that no sender can have written, by
 // another server.
 func (a *adoption) numberedBySomebody(r *record) bool {
-	return !a.m.o.Inbox || a.raised || a.m.mark.ours(r, a.x.base.UIDValidity)
+	return !a.m.o.Inbox || a.raised || a.ours(r)
 }
 
 // newValidity gives a UIDVALIDITY above any given before to this mailbox.

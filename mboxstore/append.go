@@ -28,6 +28,7 @@ type item struct {
 	keywords []string
 	text     int64 // in the spill
 	textLen  int64
+	digest   textDigest
 	ending   string // what the text lacks of its last line's end
 }
 
@@ -68,7 +69,8 @@ func (m *Mailbox) take1(b *batch, n *NewMessage) error {
 		sender += "@" + m.o.Hostname
 	}
 	at := b.spill.size
-	split := headerSplitter{rest: &b.spill}
+	var digest textDigest
+	split := headerSplitter{rest: io.MultiWriter(&b.spill, &digest)}
 	w := NewStoredWriter(&split)
 	if _, err := io.Copy(w, n.Text); err != nil {
 		return err
@@ -78,7 +80,7 @@ func (m *Mailbox) take1(b *batch, n *NewMessage) error {
 	}
 	b.items = append(b.items, item{
 		from: []byte(FormatFromLine(sender, date)), header: split.lines(),
-		flags: n.Flags &^ FlagOld, keywords: n.Keywords, text: at, textLen: b.spill.size - at,
+		flags: n.Flags &^ FlagOld, keywords: n.Keywords, text: at, textLen: b.spill.size - at, digest: digest,
 	})
 	return nil
 }
@@ -214,15 +216,18 @@ func (m *Mailbox) addBytes(b *batch) ([]UID, error) {
 	}
 	open, n := m.stream(b)
 	last := told{x.base.UIDValidity, x.base.LastUID + UID(len(b.items))}
+	m.listAhead(b)
 	m.markAhead(last.lastUID, x.end+n)
 	if b.intend != nil {
 		if err := b.intend(x.base.UIDValidity, x.base.LastUID+1); err != nil {
-			m.setMark()
+			m.retract(len(b.items))
 			return nil, err
 		}
 	}
 	if err := m.journal.append(m.file, x.end, open, n, last); err != nil {
-		m.setMark() // back: or the next message would be told a UID that a crash forgets
+		if !errors.Is(err, ErrPending) {
+			m.retract(len(b.items))
+		}
 		return nil, m.writeFailedLocked(fmt.Errorf("append to %s: %w", m.sp.Path(), err), x.end)
 	}
 	return m.enter(b, x.end+n)
@@ -360,6 +365,7 @@ func (m *Mailbox) copyOut(ctx context.Context, b *batch, uid UID, served io.Writ
 	if len(text) > 0 && text[len(text)-1] != '\n' {
 		it.ending = lineEndFor(text[bytes.LastIndexByte(text, '\n')+1:])
 	}
+	it.digest.add(text)
 	_, err = b.spill.Write(text)
 	b.items = append(b.items, it)
 	if err == nil && served != nil {

@@ -55,7 +55,7 @@ func (m *Mailbox) writeCache(b []byte, sync bool) error {
 		return fmt.Errorf("index cache: %w", err)
 	}
 	_, err = f.WriteAt(b, 0)
-	if err == nil && sync {
+	if err == nil && (sync || m.marks()) { // an inbox always has a whole one: its list goes on from it
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err == nil {
@@ -63,6 +63,9 @@ func (m *Mailbox) writeCache(b []byte, sync bool) error {
 	}
 	if err == nil && sync {
 		err = m.o.State.Sync()
+	}
+	if err == nil && sync {
+		m.seen.restart(m.index.base.LastUID)
 	}
 	if err != nil {
 		_ = m.o.State.Remove(name + ".new") // it may not even be there; of a full disk it only takes more

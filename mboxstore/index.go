@@ -42,6 +42,7 @@ type record struct {
 	bogus   bool // what the file says of this message is not believed: to be neutralised
 	stray   bool // it has a base line though it is not the first message: to be taken away
 
+	listed    bool // known by its digests only, from the list behind the mark (seen.go)
 	displaced bool // it stands where its UID does not belong: the next plan moves it (displaced.go)
 }
 

@@ -103,11 +103,13 @@ type Mailbox struct {
 	index      index
 	scans      uint64 // how often the whole file was read
 	mark       mark
-	headers    int        // that one plan may change
-	wasteful   int64      // blanks that are not worth a look
-	spare      int64      // bytes that need not be moved, if a range is to be taken out for it
-	displace   int64      // octets that may be out of order
-	broken     error      // not nil: the file is no mailbox any more
+	headers    int   // that one plan may change
+	wasteful   int64 // blanks that are not worth a look
+	spare      int64 // bytes that need not be moved, if a range is to be taken out for it
+	displace   int64 // octets that may be out of order
+	broken     error // not nil: the file is no mailbox any more
+	seen       seenList
+	markBytes  []byte     // of the mark, as we know its file
 	markSynced bool       // mark is durable
 	markFile   spool.File // nil until there is a mark
 	damaged    error      // not nil: a journal could not be replayed; served read-only
@@ -201,9 +203,10 @@ func (m *Mailbox) Close(ctx context.Context) error {
 		return nil
 	}
 	m.keeps = err != nil
-	if cerr := m.saveCache(err != nil); cerr != nil {
+	if cerr := m.saveCache(err != nil || m.seen.due); cerr != nil {
 		m.log.Warn("index cache", "err", cerr)
 	}
+	m.setMark()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.closed = true

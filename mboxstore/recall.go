@@ -3,7 +3,9 @@ package mboxstore
 import "slices"
 
 // same reports whether two records have the same bytes, as far as that can be told without reading them again.
-func same(a, b *record) bool { return key(a) == key(b) }
+func same(a, b *record) bool {
+	return a.digest == b.digest && a.text == b.text && (a.Size == b.Size || a.Size == sizeUnknown)
+}
 
 // memory finds the messages that were known before a scan.
 type memory struct {

@@ -21,6 +21,11 @@ func (d *textDigest) add(b []byte) {
 	d.update(b[len(core):])
 }
 
+func (d *textDigest) Write(b []byte) (int, error) {
+	d.add(b)
+	return len(b), nil
+}
+
 func (d *textDigest) update(b []byte) {
 	for len(b) > 0 {
 		line, rest, _ := bytes.Cut(b, []byte{'\r'})

@@ -74,7 +74,7 @@ func (j *journal) mergeTold(box identity) error {
 // told reports whether the UID that r claims is one that we gave it, though the base line does not tell of it yet.
 func (a *adoption) told(r *record) bool {
 	if a.m.o.Inbox {
-		return a.m.mark.ours(r, a.x.base.UIDValidity)
+		return a.ours(r)
 	}
 	t := a.m.journal.told
 	return t.uidValidity == a.x.base.UIDValidity && r.onFile.uid <= t.lastUID

@@ -95,23 +95,25 @@ func (m *Mailbox) writeOnce(ctx context.Context, sync bool) error {
 		m.numbering.Store(true)
 		return err
 	}
-	if m.keeps {
+	if m.keeps || m.seen.due {
 		return m.letGo()
 	}
 	return nil
 }
 
-// letGo makes the cache let go of flags that the file has now; durably, so the file must have them durably before.
+// letGo makes the cache let go of flags that the file has now; durably, so the file must have them durably before. A new
+// list of seen messages begins with it.
 func (m *Mailbox) letGo() error {
 	if m.unsure.is && m.file != nil {
 		if err := m.synced(m.file.Datasync()); err != nil {
 			return err
 		}
 	}
+	kept := m.keeps
 	m.keeps = false
 	err := m.saveCache(true)
 	if err != nil {
-		m.keeps = true
+		m.keeps = kept
 		m.waiting.Store(true)
 	}
 	return err
@@ -264,6 +266,7 @@ func (m *Mailbox) carriedOut(p *plan) error {
 	x.relocate(p)
 	if len(p.gone) > 0 {
 		x.bump(expunged, p.gone...)
+		m.unlist(p.gone)
 	}
 	x.pseudo = p.pseudo
 	x.onFile = p.base
