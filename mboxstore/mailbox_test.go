@@ -72,10 +72,7 @@ func (w *world) deliver(text string) {
 
 func (w *world) open() *Mailbox {
 	w.t.Helper()
-	box := spool.NewBox(w.path, uint32(os.Getuid()), spool.LockPolicy{
-		Methods: []spool.Method{"fcntl", "dotlock", "flock"}, Timeout: 5 * time.Second, Stale: time.Hour,
-	})
-	m, err := Open(w.t.Context(), box, w.o)
+	m, err := Open(w.t.Context(), w.box(), w.o)
 	if err != nil {
 		w.t.Fatal(err)
 	}

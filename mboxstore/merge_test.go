@@ -1,17 +1,32 @@
 package mboxstore
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"spoold/spool"
 )
 
-// edit changes the file in place, or by writing it anew, as another mail program does: at another time, whatever the
-// grain of the file system's clock.
+// edit changes the file in place, or by writing it anew, as another mail program does.
 func (w *world) edit(old, with string) {
 	w.t.Helper()
+	w.editAs(func() (string, string) { return old, with })
+}
+
+// editAs is edit for what can be told under the locks only.
+func (w *world) editAs(change func() (old, with string)) {
+	w.t.Helper()
+	box := w.box()
+	f, err := box.Open(true)
+	must(w.t, err)
+	release, err := box.Lock(w.t.Context(), f, spool.Exclusive)
+	must(w.t, err)
+	defer func() { must(w.t, errors.Join(release(), f.Close())) }()
 	c := w.content()
+	old, with := change()
 	if strings.Count(c, old) != 1 {
 		w.t.Fatalf("%q is not once in\n%s", old, c)
 	}
@@ -52,9 +67,11 @@ func TestSessionsAndMuttShareTheFlags(t *testing.T) {
 		seen := func() { must(t, m.Store(t.Context(), []UID{uid}, StoreOp{Mode: StoreAdd, Flags: FlagSeen})) }
 		flagged := func() { must(t, m.Store(t.Context(), []UID{uid}, StoreOp{Mode: StoreAdd, Flags: FlagFlagged})) }
 		answered := func() {
-			old := w.status(uid)
-			flags, pad, _ := strings.Cut(old, "X-Keywords:  ")
-			w.edit(old, strings.Replace(flags, "X-Status: ", "X-Status: A", 1)+"X-Keywords: "+pad)
+			w.editAs(func() (old, with string) {
+				old = w.status(uid)
+				flags, pad, _ := strings.Cut(old, "X-Keywords:  ")
+				return old, strings.Replace(flags, "X-Status: ", "X-Status: A", 1) + "X-Keywords: " + pad
+			})
 		}
 		steps := [][]func(){{seen, flagged, answered}, {seen, answered, flagged}, {answered, seen, flagged}}[i%3]
 		for _, step := range steps {
