@@ -113,12 +113,18 @@ func (v *view) with(pieces []viewPiece) *view {
 // replayedView is f as the replay of w will leave it: nil when nothing waits that can be finished.
 func (j *journal) replayedView(f spool.File, w *waiting) (*view, error) {
 	switch {
-	case w.plan != nil && w.fits == nil:
-		return w.plan.replayedView(f)
+	case w.fits != nil:
+		return nil, nil
 	case w.plan == nil && w.intent != nil:
 		return j.intentView(f, w.intent)
+	case w.plan == nil:
+		return nil, nil
 	}
-	return nil, nil
+	v, err := w.plan.replayedView(f)
+	if err == nil && w.intent != nil && w.intent.kind == recAppend { // the plan that cuts a torn append off may be taken back
+		return j.appendView(v, w.intent)
+	}
+	return v, err
 }
 
 // replayedView is f as the replay of p, which fits, will leave it.
@@ -242,11 +248,7 @@ func (j *journal) intentView(f spool.File, i *intent) (*view, error) {
 	}
 	now := wholeView(f, info.Size)
 	if i.kind == recAppend {
-		end, err := j.tornAppend(f, i, info.Size)
-		if err != nil || end == i.at {
-			return now, err
-		}
-		return now.without([]extent{{i.at, end - i.at}}), nil
+		return j.appendView(now, i)
 	}
 	var pieces []viewPiece
 	edits, _, err := j.editsToMake(f, i)
@@ -254,6 +256,15 @@ func (j *journal) intentView(f spool.File, i *intent) (*view, error) {
 		pieces = append(pieces, viewPiece{e.off, int64(len(e.new)), bytes.NewReader(e.new), 0})
 	}
 	return now.with(pieces), err
+}
+
+// appendView is v without the append of i, if it is torn.
+func (j *journal) appendView(v *view, i *intent) (*view, error) {
+	end, err := j.tornAppend(v, i, v.size)
+	if err != nil || end == i.at {
+		return v, err
+	}
+	return v.without([]extent{{i.at, end - i.at}}), nil
 }
 
 // judgeReplayed makes the file as the replay of w will leave it what is judged.

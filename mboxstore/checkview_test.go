@@ -96,6 +96,15 @@ func TestViewIsWhatReplayMakes(t *testing.T) {
 	}
 }
 
+// TestViewOfPlanAndIntent: the plan that cuts off a torn append was broken before it was certain, so that replay takes it
+// back and cuts the append off once more.
+func TestViewOfPlanAndIntent(t *testing.T) {
+	tr := newTrial(2060, 0)
+	if views, err := tr.foretell(6); err != nil || views == 0 {
+		t.Errorf("%d views, %v\n%s", views, err, strings.Join(tr.disk.Log(), "\n"))
+	}
+}
+
 // findings checks the mailbox without what waits for it.
 func (w *repairWorld) findings() (list []Finding, waits bool) {
 	w.t.Helper()
