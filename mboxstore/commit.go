@@ -352,6 +352,9 @@ func (j *journal) closeGap(f spool.File, p *planFile) (*planFile, error) {
 		return nil, err
 	}
 	if info.Size > p.extSize {
+		if err := writeBack(f, p.layout.newSize()); err != nil {
+			return nil, err
+		}
 		return j.replace(f, info, p, append(dead, extent{p.layout.newSize(), p.gap()}))
 	}
 	if len(dead) == 0 {

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
+	"spoold/spool"
 	"spoold/spool/faultfs"
 )
 
@@ -97,4 +99,122 @@ func TestFailedCutOfOwnNULs(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestPowerCutAfterFailedCut: what the refused cut has zeroed is zeroed for readers alone, and comes back with a power
+// cut: also when that happens while a plan is carried out that was made of the zeros, since others have appended.
+func TestPowerCutAfterFailedCut(t *testing.T) {
+	trials, sizes := 0, []int64{4096 - 1000, 4096 - 10}
+	if full() {
+		sizes = append(sizes, 4096-500, 4096-40)
+	}
+	for _, size := range sizes {
+		for _, length := range []int64{700, 2000, 5000} {
+			for name, c := range map[string]func(size, length int64) cutRefused{"gap": refusedGap, "extension": refusedExtension, "append": refusedAppend} {
+				for mode := range 4 {
+					for at, crashed := 1, true; crashed; at++ {
+						var err error
+						if crashed, err = c(size, length).powerCut(t, at, mode); err != nil {
+							t.Fatalf("%s of %d at %d, crash at %d, mode %d: %v", name, length, size, at, mode, err)
+						}
+						trials++
+					}
+				}
+			}
+		}
+	}
+	t.Logf("%d trials", trials)
+}
+
+// cutRefused is something that a full disk refuses to cut off a file.
+type cutRefused struct {
+	old, want []byte
+	size      int64                                // that it was to have
+	do        func(j *journal, f spool.File) error // does not come to an end
+	back      bool                                 // a power cut before the replay may bring the old file back
+}
+
+// refusedGap moves all left and leaves a gap at size.
+func refusedGap(size, length int64) cutRefused {
+	old, l := numbered(int(size+length)), deletion(size+length, 100, 100+length)
+	return cutRefused{old, l.apply(old), size, func(j *journal, f spool.File) error { return j.rewrite(f, &l) }, false}
+}
+
+// refusedExtension takes back what was to become the new end.
+func refusedExtension(size, length int64) cutRefused {
+	old := numbered(int(size))
+	l := layout{oldSize: size, start: 100, segs: []segment{literal(numbered(int(length))), {src: 100, n: size - 100}}}
+	return cutRefused{old, old, size, func(j *journal, f spool.File) error {
+		p, err := j.draft(f, infoOf(f), l)
+		if err == nil {
+			err = j.enact(f, p)
+		}
+		if err == nil {
+			err = fillWith(f, size, length)
+		}
+		if err == nil {
+			_, err = j.replay(f)
+		}
+		return err
+	}, false}
+}
+
+// refusedAppend takes messages back that were just appended. They are whole when nothing of the zeros reaches the disk;
+// then the record of the move tells what becomes of them.
+func refusedAppend(size, length int64) cutRefused {
+	old := numbered(int(size))
+	return cutRefused{slices.Concat(old, []byte("From copy\n"), numbered(int(length))), old, size, func(j *journal, f spool.File) error {
+		return j.cut(f, size+10+length, size)
+	}, true}
+}
+
+func infoOf(f spool.File) spool.Info {
+	info, err := f.Stat()
+	if err != nil {
+		panic(err)
+	}
+	return info
+}
+
+func fillWith(f spool.File, off, n int64) error {
+	_, err := f.WriteAt(bytes.Repeat([]byte{'\n'}, int(n)), off)
+	return errors.Join(err, f.Sync())
+}
+
+// powerCut refuses the cut, lets others append, and cuts the power at an operation of the replay.
+func (c cutRefused) powerCut(t *testing.T, at, mode int) (crashed bool, err error) {
+	t.Helper()
+	cutAt := func(log []string) int { return operation(log, fmt.Sprintf("truncate %s %d", boxName, c.size)) }
+	dry := boxWith(c.old, 4096)
+	j, f := dry.open()
+	_ = c.do(j, f) // as far as it gets: only where it cuts is asked
+	n := cutAt(dry.disk.Log())
+	if n == 0 {
+		t.Fatal("nothing is cut")
+	}
+	tr := boxWith(c.old, 4096)
+	j, f = tr.open()
+	tr.disk.FailAt(n, unix.ENOSPC, true)
+	if err := c.do(j, f); !errors.Is(err, unix.ENOSPC) {
+		t.Fatal(err)
+	}
+	tr.disk.FailAt(0, nil, false)
+	const tail = "From other\n"
+	tr.disk.Append(boxName, []byte(tail))
+	die(tr.disk, -1)
+	tr.disk.CrashAt(at)
+	crashed = faultfs.Run(func() { j, f := tr.open(); _, err = j.replay(f) })
+	if crashed {
+		die(tr.disk, mode)
+		j, f = tr.open()
+		_, err = j.replay(f)
+	}
+	got := string(tr.disk.Bytes(boxName))
+	if c.back && crashed && got == string(c.old)+tail {
+		return crashed, err
+	}
+	if diff := cmp.Diff(string(c.want)+tail, got); err == nil && diff != "" {
+		err = fmt.Errorf("(-want +got):\n%s\n%s", diff, strings.Join(tr.disk.Log(), "\n"))
+	}
+	return crashed, err
 }

@@ -218,6 +218,19 @@ func (j *journal) goOn(f spool.File, p, next *planFile, err error) error {
 	return j.finish(f, next, 0)
 }
 
+// writeBack makes what is read in the block at off what the disk has. A full btrfs that refused to cut the file there has
+// zeroed the block's end for readers alone, and a plan that was made of the zeros would not fit after a power cut.
+func writeBack(f spool.File, off int64) error {
+	var b [1]byte
+	if err := readFull(f, b[:], off); err != nil {
+		return err
+	}
+	if _, err := f.WriteAt(b[:], off); err != nil {
+		return err
+	}
+	return f.Datasync()
+}
+
 // gapThere reports whether the stale bytes at the end have still to go. Their first block may have been zeroed: before
 // the new size was durable, or by a full btrfs that has refused to cut them.
 func (p *planFile) gapThere(f spool.File) (bool, error) {
@@ -284,7 +297,9 @@ func (j *journal) replayExtension(f spool.File, p *planFile) (replayed bool, err
 	case info.Size == p.extSize:
 		err = cutFile(f, p.layout.oldSize)
 	default:
-		next, err = j.replace(f, info, p, []extent{{p.layout.oldSize, p.extSize - p.layout.oldSize}})
+		if err = writeBack(f, p.layout.oldSize); err == nil {
+			next, err = j.replace(f, info, p, []extent{{p.layout.oldSize, p.extSize - p.layout.oldSize}})
+		}
 	}
 	return extended, j.goOn(f, p, next, err)
 }

@@ -53,6 +53,9 @@ func (j *journal) replayAppend(f spool.File, i *intent) (replayed bool, err erro
 	if end == info.Size {
 		return true, cutFile(f, i.at)
 	}
+	if err := writeBack(f, i.at); err != nil {
+		return true, err
+	}
 	p, err := j.begin(f, info, layout{oldSize: info.Size, start: i.at, segs: []segment{{src: end, n: info.Size - end}}})
 	if err != nil {
 		return true, err

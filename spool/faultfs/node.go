@@ -36,6 +36,8 @@ type change struct {
 	data []byte
 	cut  int64 // bytes that are taken out
 	unit int64 // in blocks of this size
+
+	page bool // one page, all of which reaches the disk or nothing
 }
 
 func (c change) end() int64 { return c.off + int64(len(c.data)) }
@@ -59,7 +61,7 @@ func (c change) touches(number int64) bool {
 }
 
 // failedTruncate zeroes what is behind size in its page, for readers: the page is not written until something else in
-// it is.
+// it is, and then at once, since only file systems that write nothing in place refuse to cut a file.
 func (n *node) failedTruncate(size int64) {
 	h := hole{size, min((size/page+1)*page, int64(len(n.cur)))}
 	if h.off >= h.end {
@@ -97,13 +99,21 @@ func (c change) sectors() []change {
 }
 
 func (n *node) change(c change) {
-	if n.zeroed.end > n.zeroed.off && c.touches(n.zeroed.off/page) {
-		n.pending = append(n.pending, change{off: n.zeroed.off, data: make([]byte, n.zeroed.end-n.zeroed.off)})
-		n.zeroed = hole{}
-	}
 	n.hole = c.fill(n.hole)
 	n.cur = c.apply(n.cur)
-	n.pending = append(n.pending, c)
+	z := n.zeroed
+	if z.end <= z.off || !c.touches(z.off/page) {
+		n.pending = append(n.pending, c)
+		return
+	}
+	n.zeroed = hole{}
+	whole := change{off: z.off, data: make([]byte, z.end-z.off), page: true}
+	if c.data != nil && c.off >= z.off && c.end() <= z.end {
+		copy(whole.data[c.off-z.off:], c.data)
+		n.pending = append(n.pending, whole)
+		return
+	}
+	n.pending = append(n.pending, whole, c)
 }
 
 // sync makes what is pending durable. It does not copy what readers see: data
@@ -130,7 +140,7 @@ func (n *node) settle(survives func() bool, rng *rand.Rand) {
 }
 
 func surviving(disk []byte, c change, survives func() bool) []byte {
-	if c.data == nil {
+	if c.data == nil || c.page {
 		if survives() {
 			disk = c.apply(disk)
 		}
