@@ -75,12 +75,44 @@ func (x *mixer) settleFirstLines(heads map[UID][]keptMessage) error {
 		if err != nil {
 			return err
 		}
-		if own := ownFirstLine(k, heads[uid]); own != nil {
-			k.from = own
-			x.cuts[r.off] = cutRange{with: k, first: c == cutRange{}}
+		own := ownFirstLine(k, heads[uid])
+		if own == nil {
+			continue
 		}
+		k.from = own
+		again, err := x.again(i, k)
+		switch {
+		case err != nil:
+			return err
+		case again != nil && i > 0:
+			x.cuts[r.off] = cutRange{whole: true}
+			continue
+		case again != nil:
+			x.cuts[again.off] = cutRange{whole: true}
+		}
+		x.cuts[r.off] = cutRange{with: k, first: c == cutRange{}}
 	}
 	return nil
+}
+
+// again finds the record that k, which record i becomes, is, too: where a window of a rewrite ended right behind a
+// separator, what stood there before went on.
+func (x *mixer) again(i int, k *keptMessage) (*record, error) {
+	want := bytes.TrimRight(k.plain(), "\n")
+	for n := range x.records {
+		o := &x.records[n]
+		if n == i || x.cuts[o.off].whole || !sameUID(&x.records[i], o) {
+			continue
+		}
+		b, err := x.settled(o)
+		if err != nil {
+			return nil, err
+		}
+		if bytes.Equal(b, want) {
+			return o, nil
+		}
+	}
+	return nil, nil
 }
 
 // ownFirstLine is the separator that k had, nil when it has it or there is none for it.

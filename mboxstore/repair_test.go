@@ -389,6 +389,26 @@ func TestRepairOfTwoLikeMessages(t *testing.T) {
 	}
 }
 
+// TestRepairOfSeparatorBeforeStaleMessage: the rewrite had got as far as the separator of a message, behind which that of
+// another one stood, which has moved already.
+func TestRepairOfSeparatorBeforeStaleMessage(t *testing.T) {
+	for _, c := range []struct {
+		seed    int64
+		at      int
+		windows []int64
+	}{{289, 30, []int64{1024, 1500, 4096}}, {37, 31, []int64{128, 300, 700}}} {
+		var n repairFigures
+		w := newRepairWorld(t, c.seed)
+		w.windows = c.windows
+		if _, err := w.foreignRewrite(c.at, -1, 0, 0, &n); err != nil {
+			t.Fatalf("seed %d: %v", c.seed, err)
+		}
+		if n.damaged != 1 || n.mixed == 0 {
+			t.Errorf("seed %d: %+v", c.seed, n)
+		}
+	}
+}
+
 // TestRepairCrashes breaks repairs themselves at each operation.
 func TestRepairCrashes(t *testing.T) {
 	var n repairFigures
