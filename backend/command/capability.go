@@ -25,6 +25,9 @@ var capabilities = []string{
 	"LIST-EXTENDED",
 	"LIST-STATUS",
 	"STATUS=SIZE",
+	"SPECIAL-USE",
+	"CREATE-SPECIAL-USE",
+	"METADATA",
 	"ESEARCH",
 	"SEARCHRES",
 	"WITHIN",
@@ -61,8 +64,9 @@ func capability(r *request) error {
 	return r.done("")
 }
 
-// enabling is what can be enabled. Both change mailbox names to UTF-8 (RFC 9755 §3, RFC 9051 §5.1).
-var enabling = []string{"UTF8=ACCEPT", "IMAP4REV2"}
+// enabling is what can be enabled. The first two change mailbox names to UTF-8 (RFC 9755 §3, RFC 9051 §5.1); METADATA asks
+// to be told what others note (RFC 5464 §4.1).
+var enabling = []string{"UTF8=ACCEPT", "IMAP4REV2", "METADATA"}
 
 // enable is RFC 5161. Asking for what is not there, or has been enabled before, is no mistake.
 func enable(r *request) error {

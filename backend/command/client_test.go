@@ -50,6 +50,7 @@ func (h *host) dial() net.Conn {
 	h.t.Helper()
 	cfg := h.config
 	cfg.User, cfg.Hostname, cfg.Store, cfg.Subscriptions = "chris", "example.org", h, h.subs
+	cfg.Annotations = h.notes
 	cfg.Log = slog.New(slog.NewTextHandler(h.t.Output(), nil))
 	s := session.New(cfg)
 	near, far := net.Pipe()

@@ -4,7 +4,7 @@
 // Each handler parses its arguments, works through the session's methods, writes its untagged answers, tells the news,
 // and ends with the tagged answer. What imapserver does right is passed to it (NOOP, LOGOUT, CLOSE, UNSELECT,
 // EXPUNGE), as is what has to move imapserver's own state (SELECT, EXAMINE) or is only a call of the session with
-// names (CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE).
+// names (DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE).
 //
 // It promises that a command that cannot be parsed changes nothing, that what is announced in [Capabilities] is there as
 // a whole, and that message data never waits in memory beyond one message.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"spoold/backend/annotation"
 	"spoold/backend/session"
 	"spoold/mboxstore"
 	"spoold/spool"
@@ -25,6 +27,7 @@ type host struct {
 	tree   *spool.Tree
 	subs   *spool.SubscriptionFile
 	state  spool.Dir
+	notes  *annotation.Book
 	config session.Config // for the sessions that start
 	watch  bool
 	marks  bool          // Walk tells what is marked
@@ -57,6 +60,9 @@ func newHost(t *testing.T, inbox string) *host {
 		t.Fatal(err)
 	}
 	if h.state, err = spool.OpenDir(h.path("state")); err != nil {
+		t.Fatal(err)
+	}
+	if h.notes, err = annotation.Open(h.state, annotation.Limits{}, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
 	h.subs = spool.OpenSubscriptions(h.dir, "mail/")

@@ -88,8 +88,10 @@ func (r *request) entry(name string, e session.ListEntry) {
 	r.w.List(len(e.Attrs), func(i int) { r.w.Raw(e.Attrs[i]) })
 	r.w.Raw(` "/" `)
 	r.w.Mailbox(e.Name)
-	if e.ChildInfo {
-		r.w.Raw(` ("CHILDINFO" ("SUBSCRIBED"))`)
+	if len(e.ChildInfo) > 0 {
+		r.w.Raw(` ("CHILDINFO" `)
+		r.w.List(len(e.ChildInfo), func(i int) { r.w.String([]byte(e.ChildInfo[i])) })
+		r.w.Raw(")")
 	}
 	r.w.CRLF()
 }
@@ -128,6 +130,8 @@ func (req *listArguments) parseSelection(p *wire.Parser) error {
 		switch name {
 		case "SUBSCRIBED":
 			req.Subscribed = true
+		case "SPECIAL-USE":
+			req.SpecialUse = true
 		case "RECURSIVEMATCH":
 			req.RecursiveMatch = true
 		case "REMOTE": // there are no remote mailboxes to add
@@ -136,7 +140,7 @@ func (req *listArguments) parseSelection(p *wire.Parser) error {
 		}
 		return err
 	})
-	if err == nil && req.RecursiveMatch && !req.Subscribed {
+	if err == nil && req.RecursiveMatch && !req.Subscribed && !req.SpecialUse {
 		err = &wire.SyntaxError{Text: "RECURSIVEMATCH needs another selection option"} // RFC 5258 §3.1
 	}
 	if err != nil {
@@ -185,7 +189,7 @@ func (req *listArguments) parseReturn(p *wire.Parser) error {
 		switch name {
 		case "SUBSCRIBED":
 			req.ReturnSubscribed = true
-		case "CHILDREN":
+		case "CHILDREN", "SPECIAL-USE":
 			// always told
 		case "STATUS":
 			if err := p.SP(); err != nil {

@@ -153,7 +153,7 @@ func TestFolders(t *testing.T) {
 		{`CREATE "a` + "\t" + `b"`, "NO [CANNOT]"},
 		{"CREATE " + strings.Repeat("x", 300), "NO [CANNOT]"},
 		{"CREATE", "BAD"},
-		{"CREATE x (USE (\\Sent))", "BAD"},
+		{"CREATE x (SIZE 5)", "BAD"},
 		{"CREATE New/", "OK"},
 		{"CREATE New/one", "OK"},
 		{"DELETE Nowhere", "NO [NONEXISTENT]"},

@@ -28,7 +28,7 @@ func Table(s *session.Session) imapconn.Table {
 
 		{"SELECT", always, selectMailbox},
 		{"EXAMINE", always, selectMailbox},
-		{"CREATE", always, forwardName},
+		{"CREATE", always, create},
 		{"DELETE", always, forwardName},
 		{"RENAME", always, forwardNames},
 		{"SUBSCRIBE", always, forwardName},
@@ -37,6 +37,8 @@ func Table(s *session.Session) imapconn.Table {
 		{"LSUB", always, lsub},
 		{"STATUS", always, status},
 		{"APPEND", always, appendMessage},
+		{"GETMETADATA", always, getMetadata},
+		{"SETMETADATA", always, setMetadata},
 
 		{"CHECK", selected, check},
 		{"CLOSE", selected, closeMailbox},

@@ -22,6 +22,9 @@ func (s *Session) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.unselect()
+	if s.watcher != nil {
+		s.watcher.Close()
+	}
 	return nil
 }
 
@@ -80,7 +83,7 @@ func (s *Session) Unselect() error {
 func (s *Session) Create(mailbox string, _ *imap.CreateOptions) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.imapError("CREATE", s.CreateFolder(context.Background(), s.raw(0, mailbox)))
+	return s.imapError("CREATE", s.CreateFolder(context.Background(), s.raw(0, mailbox), nil))
 }
 
 // Delete removes a mailbox.

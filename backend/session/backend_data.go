@@ -69,7 +69,7 @@ func (s *Session) listData(name string, e ListEntry, options *imap.ListOptions) 
 	for _, a := range e.Attrs {
 		d.Attrs = append(d.Attrs, imap.MailboxAttr(a))
 	}
-	if e.ChildInfo {
+	if len(e.ChildInfo) > 0 {
 		d.ChildInfo = &imap.ListDataChildInfo{Subscribed: true}
 	}
 	if options.ReturnStatus != nil && e.Mailbox {

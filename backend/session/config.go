@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"spoold/backend/annotation"
 	"spoold/mboxstore"
 )
 
@@ -39,6 +40,14 @@ type Config struct {
 	Now func() time.Time
 	// Hidden are capabilities that are not announced to this user.
 	Hidden []string
+
+	// Annotations is where METADATA and CREATE with a special use are kept; nil: nowhere, and they are refused.
+	Annotations *annotation.Book
+	// SpecialUse names, for each special use ("\\Sent"), the mailboxes that have it when the user has given it to none: the
+	// first of them that exists.
+	SpecialUse map[string][]string
+	// Comment and Admin are what METADATA tells of the server; Admin is a URI.
+	Comment, Admin string
 }
 
 // Store is the user's mailboxes by name. Names are raw bytes, '/' separated; the inbox is "INBOX".

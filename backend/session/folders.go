@@ -72,8 +72,9 @@ func (s *Session) isMailbox(ctx context.Context, name string) bool {
 	return err == nil && found
 }
 
-// CreateFolder makes a mailbox, or a directory when the name ends in the delimiter.
-func (s *Session) CreateFolder(ctx context.Context, name string) error {
+// CreateFolder makes a mailbox, or a directory when the name ends in the delimiter. The mailbox has these special uses
+// from the first moment (RFC 6154 §3).
+func (s *Session) CreateFolder(ctx context.Context, name string, uses []string) error {
 	if s.cfg.ReadOnly {
 		return errServerReadOnly
 	}
@@ -83,7 +84,15 @@ func (s *Session) CreateFolder(ctx context.Context, name string) error {
 	if err := newName(name); err != nil {
 		return err
 	}
-	return s.explainParent(ctx, name, s.cfg.Store.Create(ctx, name))
+	noted, err := s.noteNew(name, uses)
+	if err != nil {
+		return err
+	}
+	err = s.cfg.Store.Create(ctx, name)
+	if err != nil && noted && !errors.Is(err, ErrExists) {
+		s.forget(name)
+	}
+	return s.explainParent(ctx, name, err)
 }
 
 // DeleteFolder removes a mailbox or an empty directory.
@@ -98,7 +107,11 @@ func (s *Session) DeleteFolder(ctx context.Context, name string) error {
 	if s.holds(name) {
 		return &Refusal{Code: "INUSE", Text: "The selected mailbox cannot be deleted"}
 	}
-	return s.cfg.Store.Delete(ctx, name)
+	err := s.cfg.Store.Delete(ctx, name)
+	if err == nil {
+		s.forget(name)
+	}
+	return err
 }
 
 // holds reports whether the selected mailbox is name, or below it.
@@ -127,7 +140,7 @@ func (s *Session) RenameFolder(ctx context.Context, from, to string) error {
 	if strings.HasPrefix(to, from+"/") {
 		return ErrCannot("A folder cannot be moved into itself")
 	}
-	return s.explainParent(ctx, to, s.cfg.Store.Rename(ctx, from, to))
+	return s.explainParent(ctx, to, s.renameNoted(from, to, func() error { return s.cfg.Store.Rename(ctx, from, to) }))
 }
 
 func (s *Session) renameInbox(ctx context.Context, to string) error {
@@ -141,6 +154,9 @@ func (s *Session) renameInbox(ctx context.Context, to string) error {
 	}
 	to = strings.TrimSuffix(to, "/")
 	if err := s.explainParent(ctx, to, s.cfg.Store.Create(ctx, to)); err != nil {
+		return err
+	}
+	if err := s.copyNotes(inbox, to); err != nil {
 		return err
 	}
 	dst, releaseTo, err := s.cfg.Store.Open(ctx, to, false)

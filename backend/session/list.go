@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -14,7 +15,8 @@ type ListRequest struct {
 	Patterns  []string
 
 	Subscribed     bool // only subscribed names, whether or not there is a mailbox
-	RecursiveMatch bool // and names that have a subscribed one below them
+	SpecialUse     bool // only mailboxes with a special use (RFC 6154)
+	RecursiveMatch bool // and names that have a selected one below them
 
 	ReturnSubscribed bool
 }
@@ -23,8 +25,8 @@ type ListRequest struct {
 type ListEntry struct {
 	Name      string
 	Attrs     []string
-	ChildInfo bool // a name below it is subscribed (CHILDINFO)
-	Mailbox   bool // can be selected
+	ChildInfo []string // the selection options that a name below it meets (CHILDINFO)
+	Mailbox   bool     // can be selected
 }
 
 // maxDepth bounds the levels that LIST goes down, as spool.Tree does.
@@ -37,9 +39,11 @@ type lister struct {
 	patterns []*pattern
 	f        func(ListEntry) error
 
-	subscribed []string        // sorted
-	parents    map[string]bool // have a subscribed name below them; true: one that this LIST does not return itself
-	told       map[string]bool // of subscribed names and parents
+	subscribed []string            // sorted
+	uses       map[string][]string // special uses of mailboxes
+	selected   []string            // what the selection options select, sorted
+	parents    map[string]bool     // have a selected name below them; true: one that this LIST does not return itself
+	told       map[string]bool     // of selected names and parents
 }
 
 // ListFolders calls f for every name that a LIST returns. The file system is read only where a pattern can match, and
@@ -56,10 +60,8 @@ func (s *Session) ListFolders(ctx context.Context, req ListRequest, f func(ListE
 	if len(l.patterns) == 0 {
 		return nil
 	}
-	if req.Subscribed || req.ReturnSubscribed {
-		if err := l.loadSubscribed(); err != nil {
-			return err
-		}
+	if err := l.load(ctx); err != nil {
+		return err
 	}
 	if slices.ContainsFunc(l.patterns, (*pattern).matchInbox) {
 		if err := l.found(Folder{Name: inbox}, inbox); err != nil {
@@ -76,7 +78,27 @@ func (s *Session) ListFolders(ctx context.Context, req ListRequest, f func(ListE
 	return l.missing()
 }
 
-// loadSubscribed reads the subscriptions and finds what is above them.
+// load finds out what the selection options select, and what is told of the mailboxes that are found.
+func (l *lister) load(ctx context.Context) error {
+	l.uses = l.s.specialUses(ctx)
+	if l.req.Subscribed || l.req.ReturnSubscribed {
+		if err := l.loadSubscribed(); err != nil {
+			return err
+		}
+	}
+	switch {
+	case l.req.Subscribed && l.req.SpecialUse:
+		l.selected = slices.DeleteFunc(slices.Clone(l.subscribed), func(name string) bool { return l.uses[name] == nil })
+	case l.req.Subscribed:
+		l.selected = l.subscribed
+	case l.req.SpecialUse:
+		l.selected = slices.Sorted(maps.Keys(l.uses))
+	}
+	l.findParents()
+	return nil
+}
+
+// loadSubscribed reads the subscriptions.
 func (l *lister) loadSubscribed() error {
 	names, err := l.s.cfg.Subscriptions.List()
 	if err != nil {
@@ -87,22 +109,38 @@ func (l *lister) loadSubscribed() error {
 	}
 	slices.Sort(names)
 	l.subscribed = slices.Compact(names)
+	return nil
+}
+
+// findParents finds what is above the selected names.
+func (l *lister) findParents() {
 	l.parents, l.told = map[string]bool{}, map[string]bool{}
 	if !l.req.RecursiveMatch {
-		return nil
+		return
 	}
-	for _, name := range l.subscribed {
+	for _, name := range l.selected {
 		returned := l.matches(name)
 		for i := strings.LastIndexByte(name, delimiter); i > 0; i = strings.LastIndexByte(name[:i], delimiter) {
 			l.parents[name[:i]] = l.parents[name[:i]] || !returned
 		}
 	}
-	return nil
 }
 
 func (l *lister) isSubscribed(name string) bool {
 	_, ok := slices.BinarySearch(l.subscribed, name)
 	return ok
+}
+
+// criteria are the selection options by which names are selected, as CHILDINFO tells them (RFC 5258 §3.5).
+func (l *lister) criteria() []string {
+	var c []string
+	if l.req.Subscribed {
+		c = append(c, "SUBSCRIBED")
+	}
+	if l.req.SpecialUse {
+		c = append(c, "SPECIAL-USE")
+	}
+	return c
 }
 
 func (l *lister) matches(name string) bool {
@@ -173,20 +211,22 @@ func ignoreMissing(err error) error {
 
 // found tells one folder that matches, if it is selected by the request; name may have a delimiter at the end.
 func (l *lister) found(f Folder, name string) error {
-	subscribed := l.isSubscribed(f.Name)
-	hidden, child := l.parents[f.Name], false
-	if _, parent := l.parents[f.Name]; parent {
-		child = subscribed || hidden
-	}
-	if l.req.Subscribed && !subscribed && !hidden {
+	_, selected := slices.BinarySearch(l.selected, f.Name)
+	hidden, parent := l.parents[f.Name]
+	criteria := l.criteria()
+	if len(criteria) > 0 && !selected && !hidden {
 		return nil
 	}
-	if l.told != nil {
-		l.told[f.Name] = true
+	l.told[f.Name] = true
+	e := ListEntry{Name: name, Attrs: attributes(f), Mailbox: !f.Dir}
+	if parent && (selected || hidden) {
+		e.ChildInfo = criteria
 	}
-	e := ListEntry{Name: name, Attrs: attributes(f), ChildInfo: child, Mailbox: !f.Dir}
-	if subscribed {
+	if l.isSubscribed(f.Name) {
 		e.Attrs = append(e.Attrs, `\Subscribed`)
+	}
+	if !f.Dir {
+		e.Attrs = append(e.Attrs, l.uses[f.Name]...)
 	}
 	return l.f(e)
 }
@@ -219,7 +259,7 @@ func (l *lister) missing() error {
 	if !l.req.Subscribed {
 		return nil
 	}
-	names := slices.Clone(l.subscribed)
+	names := slices.Clone(l.selected)
 	for name, hidden := range l.parents {
 		if hidden {
 			names = append(names, name)
@@ -230,8 +270,10 @@ func (l *lister) missing() error {
 		if l.told[name] || !l.matches(name) {
 			continue
 		}
-		_, parent := l.parents[name]
-		e := ListEntry{Name: name, Attrs: []string{`\NonExistent`}, ChildInfo: parent}
+		e := ListEntry{Name: name, Attrs: []string{`\NonExistent`}}
+		if _, parent := l.parents[name]; parent {
+			e.ChildInfo = l.criteria()
+		}
 		if l.isSubscribed(name) {
 			e.Attrs = append(e.Attrs, `\Subscribed`)
 		}
@@ -253,6 +295,8 @@ func (s *Session) ListSubscribed(reference, text string, f func(ListEntry) error
 	if err := l.loadSubscribed(); err != nil {
 		return err
 	}
+	l.selected = l.subscribed
+	l.findParents()
 	names := slices.Clone(l.subscribed)
 	for name := range l.parents {
 		names = append(names, name)

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"spoold/backend/annotation"
 	"spoold/backend/wire"
 )
 
@@ -27,6 +28,8 @@ type Session struct {
 	listing *patience // of the LIST that runs; else nil
 
 	enabled []string // extensions that the client has enabled (RFC 5161), in upper case
+
+	watcher *annotation.Watcher // of a client that has enabled METADATA
 
 	forward []string // raw names of the command that is being passed to imapserver
 
@@ -67,6 +70,9 @@ func (s *Session) Enable(name string) bool {
 	if s.view != nil {
 		s.view.noRecent = s.Rev2()
 	}
+	if name == "METADATA" && s.cfg.Annotations != nil {
+		s.watcher = s.cfg.Annotations.Watch()
+	}
 	return true
 }
 
@@ -102,12 +108,19 @@ func (s *Session) Update(ctx context.Context, expunge bool) error {
 	return s.update(ctx, wireTeller{s.out}, expunge)
 }
 
-// Notify returns a channel that gets a token when there may be news of the selected mailbox; nil when none is selected.
+// Notify returns a channel that gets a token when there may be news of the selected mailbox, or of annotations; nil when
+// none is selected and the client does not want the others.
 func (s *Session) Notify() (ch <-chan struct{}, cancel func()) {
-	if s.view == nil {
-		return nil, func() {}
+	var news <-chan struct{}
+	end := func() {}
+	if s.view != nil {
+		news, end = s.view.box.Notify()
 	}
-	return s.view.box.Notify()
+	if s.watcher == nil {
+		return news, end
+	}
+	both, stop := merge(news, s.watcher.News())
+	return both, func() { stop(); end() }
 }
 
 // Flush writes what is pending into the file of the selected mailbox (CHECK).

@@ -42,8 +42,8 @@ func (s *Session) refresh(ctx context.Context) {
 
 // update looks for news and tells them. In a command that names messages by number, expunge must be false.
 func (s *Session) update(ctx context.Context, t teller, expunge bool) error {
-	if s.view == nil {
-		return nil
+	if err := s.tellAnnotations(); err != nil || s.view == nil {
+		return err
 	}
 	s.refresh(ctx)
 	return s.view.tell(ctx, t, expunge)

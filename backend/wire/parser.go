@@ -44,6 +44,14 @@ func (p *Parser) Peek() byte {
 	return p.b[p.pos]
 }
 
+// PeekSecond returns the octet behind the next one, 0 if there is none.
+func (p *Parser) PeekSecond() byte {
+	if p.pos+1 >= len(p.b) {
+		return 0
+	}
+	return p.b[p.pos+1]
+}
+
 // End demands the end of the command. Blanks in front of it are tolerated:
 // some clients send them.
 func (p *Parser) End() error {

@@ -185,6 +185,11 @@ func (w *Writer) Mailbox(name string) {
 		w.buf = appendQuoted(w.buf, b)
 		return
 	}
+	w.AString(b)
+}
+
+// AString appends b as an atom where it is one.
+func (w *Writer) AString(b []byte) {
 	if len(b) == 0 || equalFold(b, "NIL") || span(b, isAtomChar) < len(b) {
 		w.String(b)
 		return

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"spoold/backend/annotation"
 	"spoold/backend/wire"
 	"spoold/spool"
 )
@@ -42,6 +43,10 @@ type Config struct {
 	Reading time.Duration // for a client to read 32 KiB; 0: 1 min
 
 	Hidden []string // capabilities that are not announced
+
+	SpecialUse     map[string][]string // mailboxes that have a special use by their name
+	Comment, Admin string              // what METADATA tells of the server
+	Annotations    annotation.Limits
 
 	IdleExit time.Duration // without session until the worker ends: 10 min
 	KeepOpen time.Duration // a mailbox stays open after its last use: 1 min

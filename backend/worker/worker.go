@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"spoold/backend/annotation"
 	"spoold/backend/imapconn"
 	"spoold/mboxstore"
 	"spoold/spool"
@@ -39,6 +40,7 @@ type Worker struct {
 	tree     *spool.Tree
 	boxes    spool.Dir // part of the state directory that is mboxstore's
 	validity *validity
+	notes    *annotation.Book // nil: nowhere to keep them
 	table    *table
 	server   *imapserver.Server
 	incoming *handed
@@ -69,6 +71,9 @@ func Open(cfg Config, o Options) (*Worker, error) {
 	if o.State != nil {
 		if w.boxes, err = o.State.Sub(MailboxState); err != nil {
 			return nil, fmt.Errorf("mail of %s: %w", cfg.User, err)
+		}
+		if w.notes, err = annotation.Open(o.State, cfg.Annotations, o.Log); err != nil {
+			o.Log.Error("Annotations not available", "user", cfg.User, "err", err)
 		}
 	}
 	w.table = newTable(cfg.KeepOpen, o.Log, w.openMailbox)

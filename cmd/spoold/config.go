@@ -3,12 +3,14 @@ package main
 import (
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
+	"spoold/backend/annotation"
 	"spoold/backend/command"
 	"spoold/backend/login"
 	"spoold/backend/wire"
@@ -26,6 +28,8 @@ type config struct {
 	Serve  serveConfig
 	Limits limitsConfig
 	IMAP   imapConfig
+	// Folders says which mailboxes have a special use by their name, for each use.
+	Folders map[string][]string
 }
 
 type mailConfig struct {
@@ -58,6 +62,7 @@ type limitsConfig struct {
 	Idle         time.Duration // between two commands
 	Reading      time.Duration // for a client to take 32 KiB
 	Command      wire.Limits   // of one command
+	Annotations  annotation.Limits
 }
 
 // parseLine is for the length of command lines: clients rely on 8192 octets (RFC 7162 §4).
@@ -77,10 +82,40 @@ func parseIdle(s string) (time.Duration, error) {
 	return d, err
 }
 
-// imapConfig says which capabilities are not announced.
+// parseAtLeast is for what clients rely on having so much of.
+func parseAtLeast(least int) func(int) (int, error) {
+	return func(n int) (int, error) {
+		if n < least {
+			return 0, fmt.Errorf("%d is below %d", n, least)
+		}
+		return n, nil
+	}
+}
+
+// imapConfig says which capabilities are not announced, and what is told of the server.
 type imapConfig struct {
-	Disable    []string            // to nobody
-	DisableFor map[string][]string // to a user
+	Disable        []string            // to nobody
+	DisableFor     map[string][]string // to a user
+	Comment, Admin string              // by METADATA
+}
+
+// parseURI takes what METADATA may tell as the way to the administrator (RFC 5464 §3.2.1.1).
+func parseURI(s string) (string, error) {
+	if u, err := url.Parse(s); err != nil || u.Scheme == "" {
+		return "", fmt.Errorf("%q is no URI such as mailto:postmaster@example.org", s)
+	}
+	return s, nil
+}
+
+// defaultUses are the names that alpine, mutt, Thunderbird and Outlook give to their mailboxes.
+func defaultUses() map[string][]string {
+	return map[string][]string{
+		`\Archive`: {"Archive", "Archives"},
+		`\Drafts`:  {"Drafts", "drafts", "postponed-msgs", "postponed"},
+		`\Junk`:    {"Junk", "Spam", "junk", "spam", "Junk E-mail"},
+		`\Sent`:    {"Sent", "sent-mail", "sent", "Sent Items", "Sent Messages"},
+		`\Trash`:   {"Trash", "trash", "Deleted Items", "Deleted Messages"},
+	}
 }
 
 // hidden is what is not announced to a user.
@@ -102,6 +137,8 @@ func defaults() config {
 		Lock:   lockConfig{Methods: lockMethods(), Timeout: 30 * time.Second, Stale: 5 * time.Minute},
 		Auth:   authConfig{Plaintext: login.PlaintextLoopback},
 		Limits: limitsConfig{Message: 64 << 20},
+
+		Folders: defaultUses(),
 	}
 }
 

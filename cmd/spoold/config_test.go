@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"spoold/backend/annotation"
 	"spoold/backend/privsep"
 	"spoold/backend/wire"
 
@@ -49,6 +50,17 @@ literal = 1000
 literals = 5
 nesting = 6
 ranges = 70
+annotation = 2048
+annotations = 12
+annotation_space = 9999
+
+[imap]
+comment = "hello"
+admin = "mailto:root@example.org"
+
+[folders.special_use]
+sent = ["Out", "Sent"]
+junk = []
 `))
 	if err != nil {
 		t.Fatal(err)
@@ -61,9 +73,13 @@ ranges = 70
 		Serve:  serveConfig{ReadOnly: true},
 		Limits: limitsConfig{
 			Sessions: 7, Message: 1000, WorkerIdle: 90 * time.Second, SearchTime: time.Minute, Idle: 45 * time.Minute, Reading: 20 * time.Second,
-			Command: wire.Limits{Line: 8192, Literal: 1000, Literals: 5, Nesting: 6, Ranges: 70},
+			Command:     wire.Limits{Line: 8192, Literal: 1000, Literals: 5, Nesting: 6, Ranges: 70},
+			Annotations: annotation.Limits{Value: 2048, Count: 12, Total: 9999},
 		},
+		IMAP:    imapConfig{Comment: "hello", Admin: "mailto:root@example.org"},
+		Folders: defaultUses(),
 	}
+	want.Folders[`\Sent`], want.Folders[`\Junk`] = []string{"Out", "Sent"}, []string{}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("config (-want +got):\n%s", diff)
 	}

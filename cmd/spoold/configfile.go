@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"spoold/backend/login"
+	"spoold/backend/session"
 
 	"github.com/pelletier/go-toml/v2"
 )
@@ -54,11 +55,20 @@ type configFile struct {
 		Literals     *int    `toml:"literals"`
 		Nesting      *int    `toml:"nesting"`
 		Ranges       *int    `toml:"ranges"`
+
+		Annotation      *int `toml:"annotation"`
+		Annotations     *int `toml:"annotations"`
+		AnnotationSpace *int `toml:"annotation_space"`
 	} `toml:"limits"`
 	IMAP struct {
 		Disable    []string            `toml:"disable"`
 		DisableFor map[string][]string `toml:"disable_for"`
+		Comment    *string             `toml:"comment"`
+		Admin      *string             `toml:"admin"`
 	} `toml:"imap"`
+	Folders struct {
+		SpecialUse map[string][]string `toml:"special_use"`
+	} `toml:"folders"`
 }
 
 // parseConfig reads a configuration over the defaults. Its errors show the line.
@@ -84,6 +94,9 @@ func parseConfig(text []byte) (config, error) {
 	t.limits(&f, &c.Limits)
 	takeAll(t, "imap.disable", f.IMAP.Disable, parseCapability, &c.IMAP.Disable)
 	c.IMAP.DisableFor = t.disableFor(f.IMAP.DisableFor)
+	take(t, "imap.comment", f.IMAP.Comment, func(s string) (string, error) { return s, nil }, &c.IMAP.Comment)
+	take(t, "imap.admin", f.IMAP.Admin, parseURI, &c.IMAP.Admin)
+	t.specialUse(f.Folders.SpecialUse, c.Folders)
 	return c, t.err
 }
 
@@ -98,6 +111,21 @@ func (t *taker) disableFor(users map[string][]string) map[string][]string {
 		all[user] = hidden
 	}
 	return all
+}
+
+// specialUse takes the names of mailboxes for each use; "sent" is \Sent.
+func (t *taker) specialUse(names map[string][]string, uses map[string][]string) {
+	for _, word := range slices.Sorted(maps.Keys(names)) {
+		key := "folders.special_use." + word
+		i := slices.IndexFunc(session.Uses, func(use string) bool { return strings.ToLower(use[1:]) == word })
+		if i < 0 {
+			t.fail(key, 0, fmt.Errorf("%q is not archive, drafts, junk, sent or trash", word))
+			continue
+		}
+		var list []string
+		takeAll(t, key, names[word], func(s string) (string, error) { return s, nil }, &list)
+		uses[session.Uses[i]] = list
+	}
 }
 
 func (t *taker) listen(f *configFile) []address {
@@ -132,6 +160,9 @@ func (t *taker) limits(f *configFile, c *limitsConfig) {
 	take(t, "limits.literals", l.Literals, parseCount[int], &c.Command.Literals)
 	take(t, "limits.nesting", l.Nesting, parseCount[int], &c.Command.Nesting)
 	take(t, "limits.ranges", l.Ranges, parseCount[int], &c.Command.Ranges)
+	take(t, "limits.annotation", l.Annotation, parseAtLeast(1024), &c.Annotations.Value) // RFC 5464 §4.1
+	take(t, "limits.annotations", l.Annotations, parseAtLeast(10), &c.Annotations.Count)
+	take(t, "limits.annotation_space", l.AnnotationSpace, parseCount[int], &c.Annotations.Total)
 }
 
 // taker takes values from a file; err is about the first that is wrong.

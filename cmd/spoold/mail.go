@@ -30,6 +30,8 @@ func (c *config) workerConfig(id privsep.Identity, hostname string) worker.Confi
 		Limits: c.Limits.Command, Idle: c.Limits.Idle, Reading: c.Limits.Reading,
 
 		Hidden: c.IMAP.hidden(id.Name),
+
+		SpecialUse: c.Folders, Comment: c.IMAP.Comment, Admin: c.IMAP.Admin, Annotations: c.Limits.Annotations,
 	}
 }
 
@@ -52,7 +54,8 @@ func personalConfig(path string) (config, error) {
 	host, err := readConfig(path)
 	switch {
 	case err == nil:
-		c.Mail, c.Lock, c.Serve.ReadOnly, c.Limits, c.IMAP = host.Mail, host.Lock, host.Serve.ReadOnly, host.Limits, host.IMAP
+		c.Mail, c.Lock, c.Serve.ReadOnly, c.Limits = host.Mail, host.Lock, host.Serve.ReadOnly, host.Limits
+		c.IMAP, c.Folders = host.IMAP, host.Folders
 	case errors.Is(err, fs.ErrNotExist):
 		c.Mail.State = "%h/.local/state/spoold"
 		if _, err := os.Stat("/var/spool/mail"); err != nil {
