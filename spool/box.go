@@ -1,7 +1,9 @@
 package spool
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"path/filepath"
@@ -109,4 +111,22 @@ func timespec(t time.Time) unix.Timespec {
 		return unix.Timespec{Nsec: unix.UTIME_OMIT}
 	}
 	return unix.NsecToTimespec(t.UnixNano())
+}
+
+// Raw opens the mailbox to read its octets as they are. No lock is taken, and the time of the last reading, by which other
+// programs know new mail, stays where the kernel lets it, which is in files of our own.
+func (b *Box) Raw() (io.ReadCloser, error) {
+	f, err := b.Open(false)
+	if err != nil {
+		return nil, err
+	}
+	of, ok := f.(osFile)
+	if !ok {
+		return nil, errors.Join(fmt.Errorf("read %s: %w", b.path, fs.ErrInvalid), f.Close())
+	}
+	_ = of.do(func(fd int) error { // a file of another user's is read all the same
+		_, err := unix.FcntlInt(uintptr(fd), unix.F_SETFL, unix.O_NOATIME)
+		return err
+	})
+	return of, nil
 }

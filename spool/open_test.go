@@ -2,6 +2,7 @@ package spool
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -275,5 +276,32 @@ func TestSetTimes(t *testing.T) {
 	}
 	if err := b.SetTimes(nil, time.Time{}, time.Time{}); err == nil {
 		t.Error("set times of no file")
+	}
+}
+
+// Raw reads without a trace: who looks for new mail by the times of the file still finds it.
+func TestRaw(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "box")
+	if err := os.WriteFile(path, []byte("From here\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	read := time.Unix(1e9, 0)
+	if err := os.Chtimes(path, read, read.Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	b := NewBox(path, uint32(os.Getuid()), LockPolicy{})
+	f, err := b.Raw()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := io.ReadAll(f)
+	if err := errors.Join(err, f.Close()); err != nil || string(got) != "From here\n" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if info, err := b.Stat(); err != nil || info.Atime != read.UnixNano() {
+		t.Errorf("read at %v, %v", time.Unix(0, info.Atime), err)
+	}
+	if _, err := NewBox(path+"x", 0, LockPolicy{}).Raw(); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
 	}
 }

@@ -69,7 +69,9 @@ func (s *SubscriptionFile) Add(name string) error {
 		if err := checkName(name); err != nil {
 			return err
 		}
-		line = s.prefix + name
+		if line = s.prefix + name; line[0] == '#' || line[0] == '{' {
+			line = "~/" + line // without it the name would not be one of ours
+		}
 	}
 	return s.edit(func(content []byte) []byte {
 		if s.find(content, name) {
