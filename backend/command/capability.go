@@ -28,6 +28,8 @@ var capabilities = []string{
 	"SPECIAL-USE",
 	"CREATE-SPECIAL-USE",
 	"METADATA",
+	"MAILBOX-REFERRALS",
+	"SCAN",
 	"ESEARCH",
 	"SEARCHRES",
 	"WITHIN",

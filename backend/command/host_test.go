@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -216,6 +217,14 @@ func (h *host) Walk(ctx context.Context, dir string, deep bool, f func(session.F
 func (h *host) Has(name string) bool {
 	_, err := h.tree.Stat(name)
 	return err == nil
+}
+
+func (h *host) Raw(name string) (io.ReadCloser, error) {
+	path, err := h.tree.Path(name)
+	if err != nil {
+		return nil, storeError(err)
+	}
+	return h.box(path).Raw()
 }
 
 func (h *host) Create(_ context.Context, name string) error {

@@ -49,7 +49,7 @@ func (r *request) listStatus(name string, items []string) {
 	r.writeStatus(name, items, st)
 }
 
-// lsub is LSUB (RFC 3501 §6.3.9).
+// lsub is LSUB (RFC 3501 §6.3.9) and RLSUB (RFC 2193 §4.2).
 func lsub(r *request) error {
 	if err := r.cmd.Args.SP(); err != nil {
 		return err
@@ -72,7 +72,7 @@ func lsub(r *request) error {
 		r.entry("LSUB", session.ListEntry{Attrs: []string{`\Noselect`}})
 		return r.done("")
 	}
-	err = r.s.ListSubscribed(reference, text, func(e session.ListEntry) error {
+	err = r.s.ListSubscribed(reference, text, r.cmd.Name == "RLSUB", func(e session.ListEntry) error {
 		r.entry("LSUB", e)
 		return r.w.Err()
 	})
@@ -134,7 +134,8 @@ func (req *listArguments) parseSelection(p *wire.Parser) error {
 			req.SpecialUse = true
 		case "RECURSIVEMATCH":
 			req.RecursiveMatch = true
-		case "REMOTE": // there are no remote mailboxes to add
+		case "REMOTE":
+			req.Remote = true
 		default:
 			return unknownOption(err, "selection", name)
 		}

@@ -50,7 +50,7 @@ func (p *progress) search(done, total int) error {
 	return p.tell(done, total)
 }
 
-// tell sends INPROGRESS. No response line may be unfinished.
+// tell sends INPROGRESS; total is 0 when it is not known. No response line may be unfinished.
 func (p *progress) tell(done, total int) error {
 	if p.r.s.Config().Hides("INPROGRESS") {
 		return nil
@@ -59,7 +59,11 @@ func (p *progress) tell(done, total int) error {
 	if isASCII(p.r.cmd.Tag) {
 		tag = `"` + p.r.cmd.Tag + `"`
 	}
-	p.r.w.Untagged("OK", "INPROGRESS ("+tag+" "+strconv.Itoa(done)+" "+strconv.Itoa(total)+")", "Still working")
+	goal := "NIL"
+	if total > 0 {
+		goal = strconv.Itoa(total)
+	}
+	p.r.w.Untagged("OK", "INPROGRESS ("+tag+" "+strconv.Itoa(done)+" "+goal+")", "Still working")
 	return p.r.c.Flush()
 }
 

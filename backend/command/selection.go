@@ -10,11 +10,16 @@ import (
 // selectMailbox is SELECT and EXAMINE. imapserver has to do it, so that its state moves, but it is given a name that it
 // can carry while the session takes the real one; its OK learns whether the mailbox can be written.
 func selectMailbox(r *request) error {
-	name, err := r.mailbox()
+	name, err := r.anyMailbox()
 	if err != nil {
 		return err
 	}
 	if err := r.cmd.Args.End(); err != nil {
+		return err
+	}
+	if err := r.s.Refer(name); err != nil {
+		r.s.Leave() // RFC 3501 §6.3.1: after a SELECT that fails no mailbox is selected
+		r.c.SetState(imapconn.Authenticated)
 		return err
 	}
 	r.s.Forward(name)
@@ -101,12 +106,17 @@ func (r *request) expunged(num uint32) error {
 
 // forwardName is for commands of one mailbox name: imapserver is given another name to carry.
 func forwardName(r *request) error {
-	name, err := r.mailbox()
+	name, err := r.anyMailbox()
 	if err != nil {
 		return err
 	}
 	if err := r.cmd.Args.End(); err != nil {
 		return err
+	}
+	if r.cmd.Name == "DELETE" { // a subscription is the name's, wherever its mailbox is
+		if err := r.s.Refer(name); err != nil {
+			return err
+		}
 	}
 	r.s.Forward(name)
 	return r.c.PassLine(r.cmd.Tag, r.cmd.Name+" INBOX")
@@ -114,15 +124,18 @@ func forwardName(r *request) error {
 
 // forwardNames is forwardName for two names.
 func forwardNames(r *request) error {
-	from, err := r.mailbox()
+	from, err := r.anyMailbox()
 	if err != nil {
 		return err
 	}
-	to, err := r.mailbox()
+	to, err := r.anyMailbox()
 	if err != nil {
 		return err
 	}
 	if err := r.cmd.Args.End(); err != nil {
+		return err
+	}
+	if err := r.s.Refer(from, to); err != nil {
 		return err
 	}
 	r.s.Forward(from, to)

@@ -35,6 +35,9 @@ func Table(s *session.Session) imapconn.Table {
 		{"UNSUBSCRIBE", always, forwardName},
 		{"LIST", always, list},
 		{"LSUB", always, lsub},
+		{"RLIST", always, remoteList},
+		{"RLSUB", always, lsub},
+		{"SCAN", always, scan},
 		{"STATUS", always, status},
 		{"APPEND", always, appendMessage},
 		{"GETMETADATA", always, getMetadata},
@@ -127,8 +130,17 @@ func (r *request) set() (wire.Set, error) {
 	return r.s.Resolve(set, r.cmd.UID)
 }
 
-// mailbox reads SP and a mailbox name.
+// mailbox reads SP and the name of a mailbox, which must not be on another server.
 func (r *request) mailbox() (string, error) {
+	name, err := r.anyMailbox()
+	if err != nil {
+		return "", err
+	}
+	return name, r.s.Refer(name)
+}
+
+// anyMailbox reads SP and a mailbox name.
+func (r *request) anyMailbox() (string, error) {
 	if err := r.cmd.Args.SP(); err != nil {
 		return "", err
 	}

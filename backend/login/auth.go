@@ -116,6 +116,10 @@ func (c *conn) try(ctx context.Context, a attempt) {
 		c.disabled(a)
 		return
 	}
+	if to := c.s.cfg.Referrals[a.user]; to != "" {
+		c.refer(a, to)
+		return
+	}
 	asked := time.Now()
 	id, err := c.check(ctx, a)
 	if err == nil {
@@ -131,6 +135,14 @@ func (c *conn) check(ctx context.Context, a attempt) (privsep.Identity, error) {
 		return privsep.Identity{}, privsep.ErrDenied
 	}
 	return c.s.cfg.Check(ctx, a.user, a.password)
+}
+
+// refer sends a user to the server where he is served (RFC 2221 §4.1). His password is not looked at. It counts as a
+// failure, so that a client which stays does not stay for long.
+func (c *conn) refer(a attempt, to string) {
+	c.log.Info("Login referred", "user", a.user, "to", to)
+	c.w.Tagged(a.tag, "NO", "REFERRAL "+to, "This user is served by another server")
+	c.countFailure(a.user, a.user)
 }
 
 // disabled refuses a password that should not have come in clear. It is not looked at.
@@ -159,8 +171,12 @@ func (c *conn) failed(ctx context.Context, a attempt, err error, asked time.Time
 	}
 	pause(ctx, time.Until(asked.Add(c.s.cfg.FailureDelay)))
 	c.w.Tagged(a.tag, "NO", code, text)
+	c.countFailure(user, a.user)
+}
+
+func (c *conn) countFailure(user, auth string) {
 	if c.failures++; c.failures >= c.s.cfg.MaxFailures {
-		c.log.Warn("Login excessive login failures", "user", user, "auth", a.user)
+		c.log.Warn("Login excessive login failures", "user", user, "auth", auth)
 		c.bye("", "Too many login failures")
 	}
 }

@@ -10,9 +10,9 @@ import (
 // capability is the response code and untagged response that says what works before login.
 func (c *conn) capability() string {
 	if c.plaintext {
-		return "CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID AUTH=PLAIN"
+		return "CAPABILITY IMAP4rev1 LITERAL+ SASL-IR LOGIN-REFERRALS ID AUTH=PLAIN"
 	}
-	return "CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID LOGINDISABLED"
+	return "CAPABILITY IMAP4rev1 LITERAL+ SASL-IR LOGIN-REFERRALS ID LOGINDISABLED"
 }
 
 func (c *conn) dispatch(ctx context.Context, cmd *wire.Command) {

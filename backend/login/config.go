@@ -40,6 +40,8 @@ func (p Plaintext) allows(client netip.Addr) bool {
 type Config struct {
 	Hostname  string
 	Plaintext Plaintext
+	// Referrals are the URLs of the servers of users who are not served here (RFC 2221).
+	Referrals map[string]string
 	// Check says who user is when the password is his; privsep.ErrDenied when it is not.
 	Check func(ctx context.Context, user, password string) (privsep.Identity, error)
 	// Hand gives a connection that has logged in to the user's worker, as a duplicate.

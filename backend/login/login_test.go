@@ -128,8 +128,8 @@ func pipe(t testing.TB) (near, far net.Conn) {
 const (
 	local    = "127.0.0.1:5000"
 	foreign  = "192.0.2.7:5000"
-	greeting = "* OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID AUTH=PLAIN] mail.example.org spoold ready\r\n"
-	disabled = "* OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID LOGINDISABLED] mail.example.org spoold ready\r\n"
+	greeting = "* OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR LOGIN-REFERRALS ID AUTH=PLAIN] mail.example.org spoold ready\r\n"
+	disabled = "* OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR LOGIN-REFERRALS ID LOGINDISABLED] mail.example.org spoold ready\r\n"
 	denied   = "NO [AUTHENTICATIONFAILED] Invalid login credentials\r\n"
 )
 
@@ -142,7 +142,7 @@ const toWorker = "(handed over)"
 
 var dialogues = []struct{ name, input, want string }{
 	{"any state", "a NOOP\r\nb CAPABILITY\r\nc LOGOUT\r\nd NOOP\r\n", "a OK NOOP completed\r\n" +
-		"* CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID AUTH=PLAIN\r\nb OK CAPABILITY completed\r\n" +
+		"* CAPABILITY IMAP4rev1 LITERAL+ SASL-IR LOGIN-REFERRALS ID AUTH=PLAIN\r\nb OK CAPABILITY completed\r\n" +
 		"* BYE mail.example.org spoold is closing the connection\r\nc OK LOGOUT completed\r\n"},
 	{"ID with NIL", "a ID NIL\r\n", "* ID (\"name\" \"spoold\")\r\na OK ID completed\r\n"},
 	{"ID with list", "a ID (\"name\" \"x\" \"os\" NIL)\r\n", "* ID (\"name\" \"spoold\")\r\na OK ID completed\r\n"},

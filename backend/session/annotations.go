@@ -70,7 +70,7 @@ func (s *Session) notes(mailbox string) []annotation.Entry {
 func (s *Session) annotated(name string) (string, error) {
 	name = strings.TrimSuffix(name, "/")
 	if name != inbox && !s.cfg.Store.Has(name) {
-		return "", ErrNoMailbox
+		return "", explainMissing(name, ErrNoMailbox)
 	}
 	return name, nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -94,6 +95,8 @@ func (u *user) Has(name string) bool {
 	_, err := u.tree.Stat(name)
 	return err == nil
 }
+
+func (u *user) Raw(string) (io.ReadCloser, error) { return nil, errors.ErrUnsupported }
 
 func (u *user) Create(_ context.Context, name string) error {
 	base := mboxstore.Base{UIDValidity: 77}

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"slices"
 	"strings"
@@ -48,6 +49,8 @@ type Config struct {
 	SpecialUse map[string][]string
 	// Comment and Admin are what METADATA tells of the server; Admin is a URI.
 	Comment, Admin string
+	// Referrals are the URLs of mailboxes that are on other servers (RFC 2193), by their names here.
+	Referrals map[string]string
 }
 
 // Store is the user's mailboxes by name. Names are raw bytes, '/' separated; the inbox is "INBOX".
@@ -59,12 +62,14 @@ type Config struct {
 // Walk tells the folders below dir ("" is the top), sorted, without INBOX, as spool.Tree.Walk does; a dir that does
 // not exist is no error.
 // Has reports whether there is a mailbox or directory of a name, at the cost of one look.
+// Raw opens the file of a mailbox to be read as it is, without a lock and without a trace.
 // Create makes a mailbox, or a directory when the name ends in '/'; Rename moves a mailbox or a directory with
 // what is below it.
 type Store interface {
 	Open(ctx context.Context, name string, create bool) (m *mboxstore.Mailbox, release func(), err error)
 	Walk(ctx context.Context, dir string, deep bool, f func(Folder) error) error
 	Has(name string) bool
+	Raw(name string) (io.ReadCloser, error)
 	Create(ctx context.Context, name string) error
 	Delete(ctx context.Context, name string) error
 	Rename(ctx context.Context, from, to string) error

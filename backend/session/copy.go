@@ -22,7 +22,7 @@ func (s *Session) OpenTarget(ctx context.Context, name string) (*Target, error) 
 		return nil, errServerReadOnly
 	}
 	m, release, err := s.cfg.Store.Open(ctx, name, name == inbox)
-	if errors.Is(err, ErrNoMailbox) {
+	if err = explainMissing(name, err); errors.Is(err, ErrNoMailbox) {
 		return nil, &Refusal{Code: "TRYCREATE", Text: "No such mailbox"}
 	}
 	if err != nil {

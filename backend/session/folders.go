@@ -39,10 +39,25 @@ func newName(name string) error {
 	if strings.Trim(name, "/") == "" {
 		return ErrCannot("Empty mailbox name")
 	}
+	if name[0] == '#' {
+		return errNamespace
+	}
 	if first, _, deep := strings.Cut(name, "/"); deep && strings.EqualFold(first, inbox) {
 		return holdsMail(inbox)
 	}
 	return nil
+}
+
+// errNamespace: UW reads a name that begins with "#" as one of a namespace (#news, #mh, #shared) or of a format (#driver).
+// There is none here. A file of such a name is a mailbox like any other.
+var errNamespace = &Refusal{Code: "CANNOT", Text: "Names that begin with # are of other namespaces, and this server has none"}
+
+// explainMissing says more of a missing mailbox when no mailbox of that name can be made.
+func explainMissing(name string, err error) error {
+	if strings.HasPrefix(name, "#") && errors.Is(err, ErrNoMailbox) {
+		return errNamespace
+	}
+	return err
 }
 
 func holdsMail(parent string) error {
@@ -111,7 +126,7 @@ func (s *Session) DeleteFolder(ctx context.Context, name string) error {
 	if err == nil {
 		s.forget(name)
 	}
-	return err
+	return explainMissing(name, err)
 }
 
 // holds reports whether the selected mailbox is name, or below it.
@@ -140,7 +155,8 @@ func (s *Session) RenameFolder(ctx context.Context, from, to string) error {
 	if strings.HasPrefix(to, from+"/") {
 		return ErrCannot("A folder cannot be moved into itself")
 	}
-	return s.explainParent(ctx, to, s.renameNoted(from, to, func() error { return s.cfg.Store.Rename(ctx, from, to) }))
+	err := s.renameNoted(from, to, func() error { return s.cfg.Store.Rename(ctx, from, to) })
+	return explainMissing(from, s.explainParent(ctx, to, err))
 }
 
 func (s *Session) renameInbox(ctx context.Context, to string) error {
@@ -186,6 +202,9 @@ func (s *Session) subscribe(name string, on bool) error {
 	if name == "" || strings.ContainsAny(name, "\r\n\x00") {
 		return ErrBadName
 	}
+	if on && name[0] == '#' && !s.cfg.Store.Has(name) {
+		return errNamespace
+	}
 	if on {
 		return s.cfg.Subscriptions.Add(name)
 	}
@@ -196,7 +215,7 @@ func (s *Session) subscribe(name string, on bool) error {
 func (s *Session) openFolder(ctx context.Context, name string) (*mboxstore.Mailbox, func(), error) {
 	m, release, err := s.cfg.Store.Open(ctx, name, false)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, explainMissing(name, err)
 	}
 	if err := m.Refresh(ctx); err != nil {
 		release()

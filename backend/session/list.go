@@ -16,6 +16,7 @@ type ListRequest struct {
 
 	Subscribed     bool // only subscribed names, whether or not there is a mailbox
 	SpecialUse     bool // only mailboxes with a special use (RFC 6154)
+	Remote         bool // also mailboxes that are on other servers (RFC 2193)
 	RecursiveMatch bool // and names that have a selected one below them
 
 	ReturnSubscribed bool
@@ -73,6 +74,9 @@ func (s *Session) ListFolders(ctx context.Context, req ListRequest, f func(ListE
 		return err
 	}
 	if err := l.walk(ctx, dir, 0); err != nil {
+		return err
+	}
+	if err := l.remote(); err != nil {
 		return err
 	}
 	return l.missing()
@@ -267,7 +271,7 @@ func (l *lister) missing() error {
 	}
 	slices.Sort(names)
 	for _, name := range slices.Compact(names) {
-		if l.told[name] || !l.matches(name) {
+		if l.told[name] || !l.matches(name) || l.s.isRemote(name) {
 			continue
 		}
 		e := ListEntry{Name: name, Attrs: []string{`\NonExistent`}}
@@ -285,8 +289,9 @@ func (l *lister) missing() error {
 }
 
 // ListSubscribed is LSUB: the subscribed names that match, and, where the pattern ends a name above one, that name once
-// as \Noselect (RFC 3501 §6.3.9). It does not ask whether there is a mailbox.
-func (s *Session) ListSubscribed(reference, text string, f func(ListEntry) error) error {
+// as \Noselect (RFC 3501 §6.3.9). It does not ask whether there is a mailbox, but those that are on other servers are
+// left out unless remote is true (RFC 2193 §4.2).
+func (s *Session) ListSubscribed(reference, text string, remote bool, f func(ListEntry) error) error {
 	p := newPattern(reference, text)
 	if p.outside() {
 		return nil
@@ -303,7 +308,7 @@ func (s *Session) ListSubscribed(reference, text string, f func(ListEntry) error
 	}
 	slices.Sort(names)
 	for _, name := range slices.Compact(names) {
-		if !l.matches(name) {
+		if !l.matches(name) || !remote && s.isRemote(name) {
 			continue
 		}
 		e := ListEntry{Name: name, Mailbox: l.isSubscribed(name)}

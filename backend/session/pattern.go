@@ -42,10 +42,11 @@ func flushRun(b *strings.Builder, run *byte) {
 	}
 }
 
-// outside reports whether the pattern can only name what is not the user's: UW reads "/", "~" and "#" at the start as
-// other places of the file system, and none of them is served.
+// outside reports whether the pattern can only name what is not the user's: UW reads "/" and "~" at the start as other
+// places of the file system, and none of them is served. Nor is one of its namespaces, which begin with "#", but a file of
+// such a name is the user's.
 func (p *pattern) outside() bool {
-	return strings.HasPrefix(p.text, "/") || strings.HasPrefix(p.text, "~") || strings.HasPrefix(p.text, "#")
+	return strings.HasPrefix(p.text, "/") || strings.HasPrefix(p.text, "~")
 }
 
 // dir is the directory that all matching names are in, as far as it can be told from the text before the first wildcard.

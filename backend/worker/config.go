@@ -47,6 +47,7 @@ type Config struct {
 	SpecialUse     map[string][]string // mailboxes that have a special use by their name
 	Comment, Admin string              // what METADATA tells of the server
 	Annotations    annotation.Limits
+	Referrals      map[string]string // URLs of mailboxes on other servers
 
 	IdleExit time.Duration // without session until the worker ends: 10 min
 	KeepOpen time.Duration // a mailbox stays open after its last use: 1 min

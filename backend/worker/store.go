@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"strings"
 	"syscall"
@@ -70,6 +71,16 @@ func (s *store) Walk(ctx context.Context, dir string, deep bool, f func(session.
 func (s *store) Has(name string) bool {
 	_, err := s.w.tree.Stat(name)
 	return err == nil
+}
+
+// Raw implements session.Store.
+func (s *store) Raw(name string) (io.ReadCloser, error) {
+	path, err := s.w.tree.Path(name)
+	if err != nil {
+		return nil, known(err)
+	}
+	f, err := s.w.box(path).Raw()
+	return f, known(err)
 }
 
 // Create makes a folder with UW-IMAP's pseudo message in it, so that its UIDVALIDITY is in the

@@ -46,6 +46,7 @@ type lockConfig struct {
 type authConfig struct {
 	Files     []string // passwd-files, in the order in which they are asked
 	Plaintext login.Plaintext
+	Referrals map[string]string // URLs of the servers of users who are not served here
 }
 
 type serveConfig struct{ ReadOnly bool }
@@ -97,6 +98,17 @@ type imapConfig struct {
 	Disable        []string            // to nobody
 	DisableFor     map[string][]string // to a user
 	Comment, Admin string              // by METADATA
+	Referrals      map[string]string   // URLs of mailboxes on other servers
+}
+
+// parseIMAPURL takes what clients are referred to; code is what may stand in a response code.
+func parseIMAPURL(s string) (string, error) {
+	u, err := url.Parse(s)
+	code := strings.IndexFunc(s, func(c rune) bool { return c <= ' ' || c > '~' || c == ']' }) < 0
+	if err != nil || !code || u.Host == "" || u.Scheme != "imap" && u.Scheme != "imaps" {
+		return "", fmt.Errorf("%q is no URL such as imap://imap.example.org/", s)
+	}
+	return s, nil
 }
 
 // parseURI takes what METADATA may tell as the way to the administrator (RFC 5464 §3.2.1.1).

@@ -57,6 +57,11 @@ annotation_space = 9999
 [imap]
 comment = "hello"
 admin = "mailto:root@example.org"
+[imap.referrals]
+Lists = "imap://lists.example.org/Lists"
+
+[auth.referrals]
+bob = "imap://bob@imap2.example.org/"
 
 [folders.special_use]
 sent = ["Out", "Sent"]
@@ -69,14 +74,14 @@ junk = []
 		Listen: []address{"0.0.0.0:143", "[::1]:1143"},
 		Mail:   mailConfig{Inbox: "/var/spool/mail/%u", Root: "%h", State: "/var/lib/spoold/%u", Flush: 250 * time.Millisecond, Compact: -1},
 		Lock:   lockConfig{Methods: []string{"dotlock"}, Timeout: 10 * time.Second, Stale: 5 * time.Minute},
-		Auth:   authConfig{Files: []string{"/etc/spoold/passwd"}, Plaintext: "always"},
+		Auth:   authConfig{Files: []string{"/etc/spoold/passwd"}, Plaintext: "always", Referrals: map[string]string{"bob": "imap://bob@imap2.example.org/"}},
 		Serve:  serveConfig{ReadOnly: true},
 		Limits: limitsConfig{
 			Sessions: 7, Message: 1000, WorkerIdle: 90 * time.Second, SearchTime: time.Minute, Idle: 45 * time.Minute, Reading: 20 * time.Second,
 			Command:     wire.Limits{Line: 8192, Literal: 1000, Literals: 5, Nesting: 6, Ranges: 70},
 			Annotations: annotation.Limits{Value: 2048, Count: 12, Total: 9999},
 		},
-		IMAP:    imapConfig{Comment: "hello", Admin: "mailto:root@example.org"},
+		IMAP:    imapConfig{Comment: "hello", Admin: "mailto:root@example.org", Referrals: map[string]string{"Lists": "imap://lists.example.org/Lists"}},
 		Folders: defaultUses(),
 	}
 	want.Folders[`\Sent`], want.Folders[`\Junk`] = []string{"Out", "Sent"}, []string{}
@@ -143,6 +148,12 @@ func TestConfigErrors(t *testing.T) {
 		{"unknown capability", "[imap]\ndisable = [\"IDLE\", \"XIDLE\"]\n", "line 2: imap.disable: \"XIDLE\" is not a capability that can be disabled"},
 		{"no IMAP at all", "[imap]\ndisable = [\"imap4rev1\"]\n", "line 2: imap.disable: \"imap4rev1\" is not"},
 		{"unknown capability for a user", "[imap.disable_for]\nbob = [\"X\"]\n", "line 2: imap.disable_for.bob: \"X\" is not"},
+		{"short annotations", "[limits]\nannotation = 1000\n", "line 2: limits.annotation: 1000 is below 1024"},
+		{"few annotations", "[limits]\nannotations = 9\n", "line 2: limits.annotations: 9 is below 10"},
+		{"all mail", "[folders.special_use]\nall = [\"All\"]\n", "line 2: folders.special_use.all: \"all\" is not archive"},
+		{"no URI", "[imap]\nadmin = \"root\"\n", "line 2: imap.admin: \"root\" is no URI"},
+		{"no IMAP URL", "[imap.referrals]\nX = \"http://example.org/\"\n", "line 2: imap.referrals.X: \"http://example.org/\" is no URL"},
+		{"URL that ends the code", "[auth.referrals]\nbob = \"imap://a/]x\"\n", "line 2: auth.referrals.bob: \"imap://a/]x\" is no URL"},
 		{"dotted key", "limits.message = -1\n", "line 1: limits.message: -1 is not above 0"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

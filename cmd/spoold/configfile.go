@@ -36,6 +36,8 @@ type configFile struct {
 	Auth struct {
 		Sources   []string `toml:"sources"`
 		Plaintext *string  `toml:"plaintext"`
+
+		Referrals map[string]string `toml:"referrals"`
 	} `toml:"auth"`
 	Serve struct {
 		ReadOnly bool `toml:"readonly"`
@@ -65,6 +67,7 @@ type configFile struct {
 		DisableFor map[string][]string `toml:"disable_for"`
 		Comment    *string             `toml:"comment"`
 		Admin      *string             `toml:"admin"`
+		Referrals  map[string]string   `toml:"referrals"`
 	} `toml:"imap"`
 	Folders struct {
 		SpecialUse map[string][]string `toml:"special_use"`
@@ -96,6 +99,8 @@ func parseConfig(text []byte) (config, error) {
 	c.IMAP.DisableFor = t.disableFor(f.IMAP.DisableFor)
 	take(t, "imap.comment", f.IMAP.Comment, func(s string) (string, error) { return s, nil }, &c.IMAP.Comment)
 	take(t, "imap.admin", f.IMAP.Admin, parseURI, &c.IMAP.Admin)
+	c.IMAP.Referrals = t.referrals("imap.referrals.", f.IMAP.Referrals)
+	c.Auth.Referrals = t.referrals("auth.referrals.", f.Auth.Referrals)
 	t.specialUse(f.Folders.SpecialUse, c.Folders)
 	return c, t.err
 }
@@ -109,6 +114,21 @@ func (t *taker) disableFor(users map[string][]string) map[string][]string {
 			all = map[string][]string{}
 		}
 		all[user] = hidden
+	}
+	return all
+}
+
+// referrals takes the URLs of a table.
+func (t *taker) referrals(table string, urls map[string]string) map[string]string {
+	var all map[string]string
+	for _, name := range slices.Sorted(maps.Keys(urls)) {
+		var to string
+		value := urls[name]
+		take(t, table+name, &value, parseIMAPURL, &to)
+		if all == nil {
+			all = map[string]string{}
+		}
+		all[name] = to
 	}
 	return all
 }

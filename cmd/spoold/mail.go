@@ -32,6 +32,7 @@ func (c *config) workerConfig(id privsep.Identity, hostname string) worker.Confi
 		Hidden: c.IMAP.hidden(id.Name),
 
 		SpecialUse: c.Folders, Comment: c.IMAP.Comment, Admin: c.IMAP.Admin, Annotations: c.Limits.Annotations,
+		Referrals: c.IMAP.Referrals,
 	}
 }
 

@@ -53,7 +53,7 @@ func (s *server) run(ctx context.Context) (err error) {
 		return err
 	}
 	front := login.NewServer(login.Config{
-		Hostname: hostname, Plaintext: s.config.Auth.Plaintext,
+		Hostname: hostname, Plaintext: s.config.Auth.Plaintext, Referrals: s.config.Auth.Referrals,
 		Check: checker.Check, Hand: supervisor.Hand, Log: s.log,
 		Timeout:        s.config.Limits.LoginTimeout,
 		MaxConnections: s.config.Limits.Connections, MaxPerAddress: s.config.Limits.PerAddress,

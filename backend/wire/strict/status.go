@@ -100,11 +100,19 @@ func (p *parser) codeArguments(name string) {
 		p.list(1, func() { p.atom() })
 	case "NOUPDATE":
 		p.quoted()
-	case "BADURL", "REFERRAL":
-		p.while("URL", func(c byte) bool { return c > ' ' && c < 0x7f && c != ']' })
+	case "BADURL":
+		p.url()
+	case "REFERRAL": // RFC 2193 section 6 and RFC 2221 section 5
+		for p.url(); p.take(" "); {
+			p.url()
+		}
 	default:
 		p.fail("unknown response code %s before", name)
 	}
+}
+
+func (p *parser) url() {
+	p.while("URL", func(c byte) bool { return c > ' ' && c < 0x7f && c != ']' })
 }
 
 func (p *parser) charset() {
