@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -22,14 +24,15 @@ const maxNewHeader = 8 << 20 // octets of the header of a message that is added
 
 // item is a message in stored form: all but its status headers, which need a UID, and so the locks.
 type item struct {
-	from     []byte // separator
-	header   []byte // retained lines
-	flags    Flags
-	keywords []string
-	text     int64 // in the spill
-	textLen  int64
-	digest   textDigest
-	ending   string // what the text lacks of its last line's end
+	from      []byte // separator
+	flags     Flags
+	keywords  []string
+	at        int64 // in the spill: the retained header lines, and behind them the text
+	headerLen int64
+	textLen   int64
+	header    uint64     // digest of the header
+	digest    textDigest // of the text
+	ending    string     // what the text lacks of its last line's end
 }
 
 // batch is what one command adds: all of it or nothing.
@@ -45,18 +48,22 @@ type batch struct {
 // file is made. It returns UIDVALIDITY and the UIDs in order. Errors: ErrReadOnly, ErrKeyword, ErrTooLarge,
 // spool.ErrLocked, those of the file system and of Text; then nothing has changed.
 func (m *Mailbox) Append(ctx context.Context, msgs []NewMessage) (uidValidity uint32, uids []UID, err error) {
-	b := batch{spill: spill{dir: m.o.State}}
-	defer b.spill.close()
+	in := m.Receive()
+	defer in.Close()
 	for i := range msgs {
-		if err := m.take1(&b, &msgs[i]); err != nil {
+		copyText := func(w io.Writer) error {
+			_, err := io.Copy(w, msgs[i].Text)
+			return err
+		}
+		if err := in.Add(&msgs[i], copyText); err != nil {
 			return 0, nil, err
 		}
 	}
-	return m.add(ctx, &b)
+	return in.Commit(ctx)
 }
 
 // take1 brings a message into stored form, without any lock.
-func (m *Mailbox) take1(b *batch, n *NewMessage) error {
+func (m *Mailbox) take1(b *batch, n *NewMessage, write func(io.Writer) error) error {
 	if err := checkKeywords(n.Keywords); err != nil {
 		return err
 	}
@@ -70,25 +77,28 @@ func (m *Mailbox) take1(b *batch, n *NewMessage) error {
 	}
 	at := b.spill.size
 	var digest textDigest
-	split := headerSplitter{rest: io.MultiWriter(&b.spill, &digest)}
+	split := headerSplitter{head: &b.spill, rest: io.MultiWriter(&b.spill, &digest)}
 	w := NewStoredWriter(&split)
-	if _, err := io.Copy(w, n.Text); err != nil {
+	if err := write(w); err != nil {
 		return err
 	}
 	if err := w.Close(); err != nil {
 		return err
 	}
 	b.items = append(b.items, item{
-		from: []byte(FormatFromLine(sender, date)), header: split.lines(),
-		flags: n.Flags &^ FlagOld, keywords: n.Keywords, text: at, textLen: b.spill.size - at, digest: digest,
+		from: []byte(FormatFromLine(sender, date)), flags: n.Flags &^ FlagOld, keywords: n.Keywords,
+		at: at, headerLen: split.lines, textLen: b.spill.size - at - split.lines, header: split.digest, digest: digest,
 	})
 	return nil
 }
 
-// headerSplitter keeps a stored message's header and passes the rest on.
+// headerSplitter passes a stored message on without the blank line behind its header.
 type headerSplitter struct {
-	header bytes.Buffer
+	header bytes.Buffer // until its end has come
 	done   bool
+	lines  int64     // octets of the header
+	digest uint64    // of the header
+	head   io.Writer // for the header
 	rest   io.Writer
 }
 
@@ -105,12 +115,16 @@ func (s *headerSplitter) Write(p []byte) (int, error) {
 		}
 		return len(p), nil
 	}
-	s.done = true
-	body := bytes.Clone(s.header.Bytes()[end:])
-	s.header.Truncate(end)
-	if _, err := s.rest.Write(body); err != nil {
+	s.done, s.lines = true, int64(end-1)
+	all := s.header.Bytes()
+	s.digest = ParseHeader(all[:end]).Digest
+	if _, err := s.head.Write(all[:end-1]); err != nil {
 		return 0, err
 	}
+	if _, err := s.rest.Write(all[end:]); err != nil {
+		return 0, err
+	}
+	s.header = bytes.Buffer{}
 	return len(p), nil
 }
 
@@ -124,15 +138,6 @@ func (s *headerSplitter) headerEnd(from int) int {
 		return from + i + 2
 	}
 	return -1
-}
-
-// lines is the header without its blank line.
-func (s *headerSplitter) lines() []byte {
-	h := s.header.Bytes()
-	if s.done {
-		h = h[:len(h)-1]
-	}
-	return h
 }
 
 // add writes a batch behind the last message.
@@ -256,35 +261,52 @@ func (m *Mailbox) cutTail() error {
 // stream gives the bytes to write at the end of the mail, as often as they are asked for, and how many they are.
 func (m *Mailbox) stream(b *batch) (open func() io.Reader, n int64) {
 	x := &m.index
-	parts := []func() io.Reader{bytesReader([]byte(x.glue))}
-	n = int64(len(x.glue))
 	first := x.pseudo == nil && len(x.records) == 0
 	base := x.base
 	base.LastUID += uint32(len(b.items))
-	for i := range b.items {
+	status := func(i int) []byte {
 		it := &b.items[i]
 		st := StatusBlock{Flags: it.flags, Keywords: x.known(it.keywords), UID: x.base.LastUID + uint32(i) + 1}
 		if first && i == 0 {
 			st.Base = &base
 		}
-		head := append(append(bytes.Clone(it.from), it.header...), statusLines(st, 0)...)
-		head = append(head, '\n')
-		tail := []byte(it.ending + "\n")
-		text := func() io.Reader { return b.spill.reader(it.text, it.textLen) }
-		parts = append(parts, bytesReader(head), text, bytesReader(tail))
-		n += int64(len(head)) + it.textLen + int64(len(tail))
+		return append(statusLines(st, 0), '\n')
+	}
+	n = int64(len(x.glue))
+	for i := range b.items {
+		it := &b.items[i]
+		n += int64(len(it.from)) + it.headerLen + int64(len(status(i))) + it.textLen + int64(len(it.ending)) + 1
 	}
 	return func() io.Reader {
-		readers := make([]io.Reader, len(parts))
-		for i, part := range parts {
-			readers[i] = part()
-		}
-		return io.MultiReader(readers...)
+		return &batchReader{piece: strings.NewReader(x.glue), left: b.items, spill: &b.spill, status: status}
 	}, n
 }
 
-func bytesReader(b []byte) func() io.Reader {
-	return func() io.Reader { return bytes.NewReader(b) }
+// batchReader reads a batch message by message: there may be very many.
+type batchReader struct {
+	piece  io.Reader
+	next   int
+	left   []item
+	spill  *spill
+	status func(i int) []byte // the status headers of the i-th message, and the blank line
+}
+
+func (r *batchReader) Read(p []byte) (int, error) {
+	for {
+		n, err := r.piece.Read(p)
+		if n > 0 || err != io.EOF {
+			return n, err
+		}
+		if len(r.left) == 0 {
+			return 0, io.EOF
+		}
+		it := &r.left[0]
+		r.piece = io.MultiReader(
+			bytes.NewReader(it.from), r.spill.reader(it.at, it.headerLen), bytes.NewReader(r.status(r.next)),
+			r.spill.reader(it.at+it.headerLen, it.textLen), strings.NewReader(it.ending+"\n"),
+		)
+		r.left, r.next = r.left[1:], r.next+1
+	}
 }
 
 // enter takes the written messages into the index. The caller holds mu.
@@ -359,14 +381,19 @@ func (m *Mailbox) copyOut(ctx context.Context, b *batch, uid UID, served io.Writ
 	header := raw[rec.fromLen : rec.body()-rec.off]
 	text := raw[rec.body()-rec.off:]
 	it := item{
-		from: storedFrom(raw[:rec.fromLen]), header: AppendRetained(nil, header),
-		flags: rec.Flags &^ FlagOld, keywords: rec.Keywords, text: b.spill.size, textLen: int64(len(text)),
+		from: storedFrom(raw[:rec.fromLen]), flags: rec.Flags &^ FlagOld, keywords: rec.Keywords,
+		at: b.spill.size, textLen: int64(len(text)),
 	}
+	retained := AppendRetained(nil, header)
+	it.headerLen, it.header = int64(len(retained)), ParseHeader(append(slices.Clip(retained), '\n')).Digest
 	if len(text) > 0 && text[len(text)-1] != '\n' {
 		it.ending = lineEndFor(text[bytes.LastIndexByte(text, '\n')+1:])
 	}
 	it.digest.add(text)
-	_, err = b.spill.Write(text)
+	_, err = b.spill.Write(retained)
+	if err == nil {
+		_, err = b.spill.Write(text)
+	}
 	b.items = append(b.items, it)
 	if err == nil && served != nil {
 		err = writeServed(served, header, text)

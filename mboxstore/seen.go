@@ -175,8 +175,7 @@ func (m *Mailbox) listAhead(b *batch) {
 	x := &m.index
 	for i := range b.items {
 		it := &b.items[i]
-		header := ParseHeader(append(slices.Clip(it.header), '\n')).Digest
-		m.seen.add(seenEntry{uid: x.base.LastUID + UID(i) + 1, key: digestKey{header, it.digest.solid, sizeUnknown}})
+		m.seen.add(seenEntry{uid: x.base.LastUID + UID(i) + 1, key: digestKey{it.header, it.digest.solid, sizeUnknown}})
 	}
 }
 
