@@ -29,9 +29,6 @@ func (in *Incoming) Add(n *NewMessage, write func(io.Writer) error) error {
 // Len is the number of messages.
 func (in *Incoming) Len() int { return len(in.b.items) }
 
-// Octets is what the messages take in stored form.
-func (in *Incoming) Octets() int64 { return in.b.spill.size }
-
 // Commit appends the messages, all or none, as Append does.
 func (in *Incoming) Commit(ctx context.Context) (uidValidity uint32, uids []UID, err error) {
 	return in.m.add(ctx, &in.b)

@@ -46,7 +46,8 @@ func TestAppendRefusedBeforeLiteral(t *testing.T) {
 		{`INBOX "7-Feb-1994" {10}`, "BAD"},
 		{"INBOX", "BAD"},
 		{`INBOX "text"`, "BAD"},
-		{"INBOX ~{10}", "BAD"},
+		{"INBOX ~{10", "BAD"},
+		{"INBOX {0}", "NO Empty message"},
 		{"INBOX UTF8 (~{10}", "BAD"},
 		{"INBOX {99999999999}", "NO [TOOBIG]"},
 	} {
@@ -64,7 +65,7 @@ func TestAppendRefusedAfterLiteral(t *testing.T) {
 	c.ok("SELECT INBOX")
 	trap := "x CREATE smuggled\r\n"
 	two := fmt.Sprintf("{%d+}\r\n%s {%d+}\r\n%s", len(trap), trap, len(trap), trap)
-	c.run("APPEND INBOX "+two, "BAD") // MULTIAPPEND is not offered
+	c.run("APPEND INBOX "+two+" junk", "BAD")
 	c.run(fmt.Sprintf("APPEND INBOX {%d+}\r\n%s junk", len(trap), trap), "BAD")
 	c.run(fmt.Sprintf("APPEND Nowhere {%d+}\r\n%s", len(trap), trap), "NO [TRYCREATE]")
 	c.run("APPEND INBOX {0+}\r\n", "NO Empty message")

@@ -30,6 +30,10 @@ var capabilities = []string{
 	"METADATA",
 	"MAILBOX-REFERRALS",
 	"SCAN",
+	"MULTIAPPEND",
+	"CATENATE",
+	"REPLACE",
+	"APPENDLIMIT",
 	"ESEARCH",
 	"SEARCHRES",
 	"WITHIN",
@@ -49,7 +53,11 @@ var capabilities = []string{
 
 // Capabilities lists what is announced to the user of a session: all but what the configuration hides.
 func Capabilities(cfg *session.Config) []string {
-	return slices.DeleteFunc(slices.Clone(capabilities), func(name string) bool { return cfg.Hides(name) })
+	names := slices.DeleteFunc(slices.Clone(capabilities), func(name string) bool { return cfg.Hides(name) })
+	if i := slices.Index(names, "APPENDLIMIT"); i >= 0 && cfg.AppendLimit > 0 {
+		names[i] += "=" + appendLimit(cfg) // RFC 7889: the same for all mailboxes
+	}
+	return names
 }
 
 // CanHide reports whether name is a capability that may be hidden. Without IMAP4rev1 this is no IMAP server.

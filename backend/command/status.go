@@ -1,8 +1,11 @@
 package command
 
 import (
+	"math"
 	"slices"
+	"strconv"
 
+	"spoold/backend/session"
 	"spoold/backend/wire"
 	"spoold/mboxstore"
 )
@@ -80,8 +83,18 @@ func statusValue(item string, st mboxstore.Status) (value uint64, known bool) {
 		return uint64(st.Size), true
 	case "DELETED": // RFC 9051 §6.3.11
 		return uint64(st.Deleted), true
+	case "APPENDLIMIT": // RFC 7889: one for all mailboxes, see writeStatus
+		return 0, true
 	}
 	return 0, false
+}
+
+// appendLimit is the largest message that APPEND takes, as a number of 32 bits, or NIL.
+func appendLimit(cfg *session.Config) string {
+	if cfg.AppendLimit <= 0 {
+		return "NIL"
+	}
+	return strconv.FormatInt(min(cfg.AppendLimit, math.MaxUint32), 10)
 }
 
 // writeStatus writes one STATUS response.
@@ -93,6 +106,10 @@ func (r *request) writeStatus(name string, items []string, st mboxstore.Status) 
 		n, _ := statusValue(items[i], st)
 		r.w.Raw(items[i])
 		r.w.SP()
+		if items[i] == "APPENDLIMIT" {
+			r.w.Raw(appendLimit(r.s.Config()))
+			return
+		}
 		r.w.Num(n)
 	})
 	r.w.CRLF()

@@ -39,9 +39,9 @@ func Table(s *session.Session) imapconn.Table {
 		{"RLSUB", always, lsub},
 		{"SCAN", always, scan},
 		{"STATUS", always, status},
-		{"APPEND", always, appendMessage},
 		{"GETMETADATA", always, getMetadata},
 		{"SETMETADATA", always, setMetadata},
+		{"APPEND", always, appendMessages},
 
 		{"CHECK", selected, check},
 		{"CLOSE", selected, closeMailbox},
@@ -55,6 +55,7 @@ func Table(s *session.Session) imapconn.Table {
 		{"THREAD", selected, thread},
 		{"COPY", selected, copyMessages},
 		{"MOVE", selected, moveMessages},
+		{"REPLACE", selected, replaceMessage},
 	} {
 		t[e.name] = imapconn.Entry{States: e.states, Run: handler(s, e.run)}
 	}

@@ -47,7 +47,7 @@ type Config struct {
 	Session  SessionHooks
 	Greeting func(*Conn) // writes "* PREAUTH" or the tagged OK of LOGIN; nil: a plain PREAUTH
 	Unread   []byte      // what the login role read beyond the login command
-	Streamed []string    // commands that take their literals as streams; nil: APPEND
+	Streamed []string    // commands that take their literals as streams; nil: APPEND, REPLACE
 	Limits   wire.Limits
 
 	IdleTimeout    time.Duration // between commands and in IDLE: 30 min (RFC 9051 section 5.4)

@@ -20,6 +20,7 @@ type Config struct {
 	ReadOnly       bool         // every mailbox is selected read-only, and nothing is created, deleted or renamed
 	Log            *slog.Logger // nil: nothing is logged
 	AppendLimit    int64        // octets of one message; 0: no limit but the connection's own
+	AppendTotal    int64        // octets of all messages of one APPEND; 0: no limit
 
 	// StatusWait is how long STATUS, or all of a LIST that tells it, waits for mailboxes that are locked; 0: 2 s.
 	StatusWait time.Duration

@@ -38,6 +38,9 @@ func (s *Session) OpenTarget(ctx context.Context, name string) (*Target, error) 
 // Close lets go of the mailbox.
 func (t *Target) Close() { t.release() }
 
+// Receive begins to take messages that come one by one.
+func (t *Target) Receive() *mboxstore.Incoming { return t.box.Receive() }
+
 // Append puts one message in, durably.
 func (t *Target) Append(ctx context.Context, msg mboxstore.NewMessage) (uidValidity uint32, uid mboxstore.UID, err error) {
 	validity, uids, err := t.box.Append(ctx, []mboxstore.NewMessage{msg})

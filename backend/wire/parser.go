@@ -63,6 +63,9 @@ func (p *Parser) End() error {
 	return nil
 }
 
+// TryEnd says whether nothing but blanks is left, as End demands it.
+func (p *Parser) TryEnd() bool { return len(bytes.TrimLeft(p.rest(), " ")) == 0 }
+
 // SP reads a space; more of them count as one, as in UW.
 func (p *Parser) SP() error {
 	if err := p.Byte(' '); err != nil {

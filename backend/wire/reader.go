@@ -21,7 +21,7 @@ type Reader struct {
 // NewReader returns a Reader over br. prompt writes a command continuation
 // request ("+ text") and flushes it.
 func NewReader(br *bufio.Reader, prompt func(text string) error, lim Limits) *Reader {
-	return &Reader{br: br, prompt: prompt, lim: lim.withDefaults(), streamed: []string{"APPEND"}}
+	return &Reader{br: br, prompt: prompt, lim: lim.withDefaults(), streamed: []string{"APPEND", "REPLACE"}}
 }
 
 // Stream replaces the names of the commands that Next returns at their first

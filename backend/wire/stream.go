@@ -22,6 +22,15 @@ var (
 	errNotBegun = errors.New("no literal was begun")
 )
 
+// Announced tells how long the literal is that Args stands at, before it is begun.
+func (c *Command) Announced() (size int64, ok bool) {
+	f := c.frame
+	if f == nil || f.pos != announced || !c.Args.LiteralAhead() {
+		return 0, false
+	}
+	return f.ann.size, true
+}
+
 // Literal begins the literal that Args stands at (see Parser.LiteralAhead) and
 // prompts for it when the client waits. A literal above the limit is a
 // *SyntaxError and is not asked for.

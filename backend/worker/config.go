@@ -36,6 +36,7 @@ type Config struct {
 	Debug       bool // log more
 	MaxSessions int  // 0: 100
 	AppendLimit int64
+	AppendTotal int64
 	SearchTime  time.Duration // for one search; 0: 5 min
 
 	Limits  wire.Limits   // of one command; Append is AppendLimit

@@ -37,7 +37,7 @@ func (w *Worker) Serve(nc net.Conn, l privsep.Login) {
 	s := session.New(session.Config{
 		User: w.cfg.User, Hostname: w.cfg.Hostname, Version: w.cfg.Version,
 		Store: st, Subscriptions: spool.OpenSubscriptions(w.cfg.Home, w.cfg.prefix()),
-		ReadOnly: w.cfg.ReadOnly, Log: log, AppendLimit: w.cfg.AppendLimit, Explain: explain,
+		ReadOnly: w.cfg.ReadOnly, Log: log, AppendLimit: w.cfg.AppendLimit, AppendTotal: w.cfg.AppendTotal, Explain: explain,
 		StatusWait: w.cfg.StatusWait, Hidden: w.cfg.Hidden, SearchTime: w.cfg.SearchTime,
 		Annotations: w.notes, SpecialUse: w.cfg.SpecialUse, Comment: w.cfg.Comment, Admin: w.cfg.Admin,
 		Referrals: w.cfg.Referrals,

@@ -57,6 +57,7 @@ type limitsConfig struct {
 	PerAddress   int           // not logged in, from one address
 	Sessions     int           // of one user
 	Message      int64         // octets of a message to APPEND
+	AppendTotal  int64         // octets of all messages of one APPEND
 	LoginTimeout time.Duration // from connection to login
 	WorkerIdle   time.Duration // without session until a worker ends
 	SearchTime   time.Duration // of one search
@@ -148,7 +149,7 @@ func defaults() config {
 		Mail:   mailConfig{Inbox: "/var/spool/mail/%u", Root: "%h/mail", State: "/var/lib/spoold/%u", Flush: 500 * time.Millisecond, Compact: 10},
 		Lock:   lockConfig{Methods: lockMethods(), Timeout: 30 * time.Second, Stale: 5 * time.Minute},
 		Auth:   authConfig{Plaintext: login.PlaintextLoopback},
-		Limits: limitsConfig{Message: 64 << 20},
+		Limits: limitsConfig{Message: 64 << 20, AppendTotal: 1 << 30},
 
 		Folders: defaultUses(),
 	}

@@ -47,6 +47,7 @@ type configFile struct {
 		PerAddress   *int    `toml:"per_address"`
 		Sessions     *int    `toml:"sessions"`
 		Message      *int64  `toml:"message"`
+		AppendTotal  *int64  `toml:"append_total"`
 		LoginTimeout *string `toml:"login_timeout"`
 		WorkerIdle   *string `toml:"worker_idle"`
 		SearchTime   *string `toml:"search_time"`
@@ -170,6 +171,7 @@ func (t *taker) limits(f *configFile, c *limitsConfig) {
 	take(t, "limits.per_address", l.PerAddress, parseCount[int], &c.PerAddress)
 	take(t, "limits.sessions", l.Sessions, parseCount[int], &c.Sessions)
 	take(t, "limits.message", l.Message, parseCount[int64], &c.Message)
+	take(t, "limits.append_total", l.AppendTotal, parseCount[int64], &c.AppendTotal)
 	take(t, "limits.login_timeout", l.LoginTimeout, parseDuration, &c.LoginTimeout)
 	take(t, "limits.worker_idle", l.WorkerIdle, parseDuration, &c.WorkerIdle)
 	take(t, "limits.search_time", l.SearchTime, parseDuration, &c.SearchTime)

@@ -26,7 +26,8 @@ func (c *config) workerConfig(id privsep.Identity, hostname string) worker.Confi
 		FlushDelay: c.Mail.Flush, CompactAt: c.Mail.Compact,
 
 		ReadOnly: c.Serve.ReadOnly, MaxSessions: c.Limits.Sessions, AppendLimit: c.Limits.Message,
-		IdleExit: c.Limits.WorkerIdle, SearchTime: c.Limits.SearchTime,
+		AppendTotal: c.Limits.AppendTotal,
+		IdleExit:    c.Limits.WorkerIdle, SearchTime: c.Limits.SearchTime,
 		Limits: c.Limits.Command, Idle: c.Limits.Idle, Reading: c.Limits.Reading,
 
 		Hidden: c.IMAP.hidden(id.Name),
