@@ -41,6 +41,7 @@ readonly = true
 [limits]
 sessions = 7
 message = 1000
+append_total = 5000
 worker_idle = "1m30s"
 search_time = "1m"
 idle = "45m"
@@ -77,7 +78,7 @@ junk = []
 		Auth:   authConfig{Files: []string{"/etc/spoold/passwd"}, Plaintext: "always", Referrals: map[string]string{"bob": "imap://bob@imap2.example.org/"}},
 		Serve:  serveConfig{ReadOnly: true},
 		Limits: limitsConfig{
-			Sessions: 7, Message: 1000, WorkerIdle: 90 * time.Second, SearchTime: time.Minute, Idle: 45 * time.Minute, Reading: 20 * time.Second,
+			Sessions: 7, Message: 1000, AppendTotal: 5000, WorkerIdle: 90 * time.Second, SearchTime: time.Minute, Idle: 45 * time.Minute, Reading: 20 * time.Second,
 			Command:     wire.Limits{Line: 8192, Literal: 1000, Literals: 5, Nesting: 6, Ranges: 70},
 			Annotations: annotation.Limits{Value: 2048, Count: 12, Total: 9999},
 		},
