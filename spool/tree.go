@@ -32,6 +32,7 @@ type Folder struct {
 	Name        string // raw octets, "/" between the levels; "INBOX" for the inbox
 	Dir         bool
 	HasChildren bool
+	Linked      bool  // a symbolic link to it
 	Marked      bool  // written to since it was last read
 	Size        int64 // of a mailbox
 }

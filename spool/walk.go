@@ -75,6 +75,7 @@ func (w *walker) visit(name string, depth int) error {
 		return nil
 	}
 	folder := describe(name, info)
+	folder.Linked = linked
 	folder.HasChildren = folder.Dir && hasChildren(w.root, name)
 	if err := w.f(folder); err != nil {
 		return err
