@@ -149,6 +149,7 @@ type Status struct {
 	Messages, Recent, Unseen, Deleted int
 	FirstUnseen                       int   // sequence number, 0: none
 	Size                              int64 // octets of all messages as served
+	DeletedStored                     int64 // octets that the \Deleted ones have in the file
 	UIDNext, UIDValidity              uint32
 	ModSeq                            uint64
 	Keywords                          []string // shared, not to be changed
@@ -176,6 +177,7 @@ func (s *Status) count(r *record, i int, claimed map[UID]bool) {
 	}
 	if r.Flags&FlagDeleted != 0 {
 		s.Deleted++
+		s.DeletedStored += r.end - r.off
 	}
 	if r.Flags&FlagSeen == 0 {
 		s.Unseen++

@@ -221,6 +221,9 @@ func (a *appender) literal(w io.Writer, whole bool) error {
 	if err := a.fits(size); err != nil {
 		return err
 	}
+	if err := a.r.s.Reserve(a.r.ctx, size); err != nil {
+		return err
+	}
 	lit, err := a.r.cmd.Literal()
 	if err != nil {
 		return err

@@ -48,6 +48,8 @@ var capabilities = []string{
 	"THREAD=REFERENCES",
 	"THREAD=REFS",
 	"COMPRESS=DEFLATE",
+	"QUOTA",
+	"QUOTA=RES-STORAGE",
 	"UTF8=ACCEPT",
 }
 

@@ -78,8 +78,12 @@ func (a *appender) url(w io.Writer, text string) error {
 		return badURL(text, "This is no URL of a message of this server")
 	}
 	src, err := a.source.open(a.r, u)
+	before := a.size
 	if err == nil {
 		ok, err = src.Write(&measured{a, w}, u.section, u.partial)
+	}
+	if err == nil {
+		err = a.r.s.Reserve(a.r.ctx, a.size-before)
 	}
 	var refusal *session.Refusal
 	switch {

@@ -81,6 +81,8 @@ func statusValue(item string, st mboxstore.Status) (value uint64, known bool) {
 		return uint64(st.Unseen), true
 	case "SIZE":
 		return uint64(st.Size), true
+	case "DELETED-STORAGE": // RFC 9208 §4.1.4
+		return quotaUnits(st.DeletedStored), true
 	case "DELETED": // RFC 9051 §6.3.11
 		return uint64(st.Deleted), true
 	case "APPENDLIMIT": // RFC 7889: one for all mailboxes, see writeStatus

@@ -42,6 +42,9 @@ func Table(s *session.Session) imapconn.Table {
 		{"GETMETADATA", always, getMetadata},
 		{"SETMETADATA", always, setMetadata},
 		{"APPEND", always, appendMessages},
+		{"GETQUOTA", always, getQuota},
+		{"GETQUOTAROOT", always, getQuotaRoot},
+		{"SETQUOTA", always, setQuota},
 
 		{"CHECK", selected, check},
 		{"CLOSE", selected, closeMailbox},
@@ -75,6 +78,7 @@ func handler(s *session.Session, run func(*request) error) imapconn.Handler {
 	return func(ctx context.Context, c *imapconn.Conn, cmd *wire.Command) error {
 		s.Attach(c.W())
 		s.Forward()
+		defer s.Release()
 		err := run(&request{ctx: ctx, s: s, c: c, cmd: cmd, w: c.W()})
 		if err == nil {
 			return nil

@@ -38,6 +38,8 @@ type Config struct {
 	Bye func(text string) error
 	// SearchTime is how long one search may take; 0: 5 min.
 	SearchTime time.Duration
+	// Quota is what the user may store; nil: as much as there is room for.
+	Quota *Quota
 	// Now is the clock that relative searches use, and that tells how long they take; nil: time.Now.
 	Now func() time.Time
 	// Hidden are capabilities that are not announced to this user.

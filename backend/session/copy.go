@@ -59,7 +59,19 @@ type Copied struct {
 // CopyTo copies the messages of nums (from Resolve), all or none: when one of them is no longer there nothing is
 // copied (RFC 2180 §4.4.1). Flags, keywords and dates are kept.
 func (s *Session) CopyTo(ctx context.Context, nums wire.Set, name string) (Copied, error) {
-	return s.transfer(ctx, nums, name, s.view.box.CopyTo)
+	return s.transfer(ctx, nums, name, s.copyWithin)
+}
+
+// copyWithin copies if the quota has room. A move takes none in the end, and is what frees some.
+func (s *Session) copyWithin(ctx context.Context, dst *mboxstore.Mailbox, uids []mboxstore.UID) (uidValidity uint32, from, to []mboxstore.UID, err error) {
+	var octets int64
+	for _, m := range s.view.box.Get(uids, nil) {
+		octets += m.Size
+	}
+	if err := s.Reserve(ctx, octets); err != nil {
+		return 0, nil, nil, err
+	}
+	return s.view.box.CopyTo(ctx, dst, uids)
 }
 
 // transferFunc is the method of the selected mailbox that does the work of COPY or MOVE.

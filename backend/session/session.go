@@ -27,6 +27,8 @@ type Session struct {
 
 	listing *patience // of the LIST that runs; else nil
 
+	reserved []func() // what the command that runs may store; see Reserve
+
 	enabled []string // extensions that the client has enabled (RFC 5161), in upper case
 
 	watcher *annotation.Watcher // of a client that has enabled METADATA

@@ -43,6 +43,8 @@ type Config struct {
 	Idle    time.Duration // between commands until a session ends; 0: 30 min
 	Reading time.Duration // for a client to read 32 KiB; 0: 1 min
 
+	Storage int64 // octets that the user may store; 0: no limit of ours
+
 	Hidden []string // capabilities that are not announced
 
 	SpecialUse     map[string][]string // mailboxes that have a special use by their name

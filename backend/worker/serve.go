@@ -40,7 +40,7 @@ func (w *Worker) Serve(nc net.Conn, l privsep.Login) {
 		ReadOnly: w.cfg.ReadOnly, Log: log, AppendLimit: w.cfg.AppendLimit, AppendTotal: w.cfg.AppendTotal, Explain: explain,
 		StatusWait: w.cfg.StatusWait, Hidden: w.cfg.Hidden, SearchTime: w.cfg.SearchTime,
 		Annotations: w.notes, SpecialUse: w.cfg.SpecialUse, Comment: w.cfg.Comment, Admin: w.cfg.Admin,
-		Referrals: w.cfg.Referrals,
+		Referrals: w.cfg.Referrals, Quota: w.quota,
 	})
 	limits := w.cfg.Limits
 	limits.Append = w.cfg.AppendLimit

@@ -11,6 +11,7 @@ import (
 
 	"spoold/backend/annotation"
 	"spoold/backend/imapconn"
+	"spoold/backend/session"
 	"spoold/mboxstore"
 	"spoold/spool"
 
@@ -42,6 +43,7 @@ type Worker struct {
 	validity *validity
 	notes    *annotation.Book // nil: nowhere to keep them
 	table    *table
+	quota    *session.Quota
 	server   *imapserver.Server
 	incoming *handed
 
@@ -63,6 +65,7 @@ func Open(cfg Config, o Options) (*Worker, error) {
 	}
 	w := &Worker{
 		cfg: cfg, o: o, log: o.Log, tree: tree,
+		quota:     newQuota(cfg, tree),
 		validity:  &validity{state: o.State, now: time.Now, log: o.Log},
 		incoming:  newHanded(),
 		sessions:  make(map[*imapconn.Conn]*served),

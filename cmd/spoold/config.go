@@ -2,11 +2,13 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"net"
 	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -28,6 +30,7 @@ type config struct {
 	Serve  serveConfig
 	Limits limitsConfig
 	IMAP   imapConfig
+	Quota  quotaConfig
 	// Folders says which mailboxes have a special use by their name, for each use.
 	Folders map[string][]string
 }
@@ -92,6 +95,37 @@ func parseAtLeast(least int) func(int) (int, error) {
 		}
 		return n, nil
 	}
+}
+
+// quotaConfig says how many octets users may store; 0: no limit.
+type quotaConfig struct {
+	Storage    int64
+	StorageFor map[string]int64 // of a user
+}
+
+func (c *quotaConfig) storage(user string) int64 {
+	if n, ok := c.StorageFor[user]; ok {
+		return n
+	}
+	return c.Storage
+}
+
+// parseSize reads octets, with K, M, G or T behind them: powers of 1024. "0" is no limit.
+func parseSize(s string) (int64, error) {
+	number, shift := s, 0
+	for i, unit := range "KMGT" {
+		if rest, ok := strings.CutSuffix(s, string(unit)); ok {
+			number, shift = rest, 10*(i+1)
+		}
+	}
+	n, err := strconv.ParseInt(number, 10, 64)
+	switch {
+	case err != nil || n < 0 || n > math.MaxInt64>>shift:
+		return 0, fmt.Errorf("%q is no size such as \"500M\" or \"1G\"", s)
+	case n > 0 && n<<shift < 1024:
+		return 0, fmt.Errorf("%q is less than 1K", s)
+	}
+	return n << shift, nil
 }
 
 // imapConfig says which capabilities are not announced, and what is told of the server.

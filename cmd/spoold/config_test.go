@@ -67,6 +67,13 @@ bob = "imap://bob@imap2.example.org/"
 [folders.special_use]
 sent = ["Out", "Sent"]
 junk = []
+
+[quota]
+storage = "1G"
+
+[quota.storage_for]
+alice = "0"
+bob = "500M"
 `))
 	if err != nil {
 		t.Fatal(err)
@@ -84,6 +91,7 @@ junk = []
 		},
 		IMAP:    imapConfig{Comment: "hello", Admin: "mailto:root@example.org", Referrals: map[string]string{"Lists": "imap://lists.example.org/Lists"}},
 		Folders: defaultUses(),
+		Quota: quotaConfig{Storage: 1 << 30, StorageFor: map[string]int64{"alice": 0, "bob": 500 << 20}},
 	}
 	want.Folders[`\Sent`], want.Folders[`\Junk`] = []string{"Out", "Sent"}, []string{}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -130,6 +138,11 @@ func TestConfigErrors(t *testing.T) {
 		{"unknown letter", "[mail]\nroot = \"/x/%n\"\n", "line 2: mail.root: path"},
 		{"shared inbox", "[mail]\ninbox = \"/var/mail/inbox\"\n", "line 2: mail.inbox: path \"/var/mail/inbox\" has neither %u nor %h: all users would share it\n2| inbox"},
 		{"shared state", "[mail]\nroot = \"/x\"\nstate = \"/x/%%u\"\n", "line 3: mail.state: path \"/x/%%u\" has neither"},
+		{"size", "[quota]\nstorage = \"big\"\n", "line 2: quota.storage: \"big\" is no size"},
+		{"negative size", "[quota]\nstorage = \"-1K\"\n", "line 2: quota.storage: \"-1K\" is no size"},
+		{"huge size", "[quota]\nstorage = \"8388608T\"\n", "line 2: quota.storage: \"8388608T\" is no size"},
+		{"tiny size", "[quota]\nstorage = \"1023\"\n", "line 2: quota.storage: \"1023\" is less than 1K"},
+		{"size of one", "[quota.storage_for]\nbob = \"1X\"\n", "line 2: quota.storage_for.bob: \"1X\" is no size"},
 		{"duration", "[lock]\nstale = \"soon\"\n", "line 2: lock.stale: \"soon\" is no duration"},
 		{"negative duration", "[lock]\ntimeout = \"-1s\"\n", "line 2: lock.timeout: \"-1s\" is no duration"},
 		{"lock method", "[lock]\nmethods = [\"fcntl\", \"lockf\"]\n", "line 2: lock.methods: \"lockf\" is not"},

@@ -73,6 +73,10 @@ type configFile struct {
 	Folders struct {
 		SpecialUse map[string][]string `toml:"special_use"`
 	} `toml:"folders"`
+	Quota struct {
+		Storage    *string           `toml:"storage"`
+		StorageFor map[string]string `toml:"storage_for"`
+	} `toml:"quota"`
 }
 
 // parseConfig reads a configuration over the defaults. Its errors show the line.
@@ -103,7 +107,22 @@ func parseConfig(text []byte) (config, error) {
 	c.IMAP.Referrals = t.referrals("imap.referrals.", f.IMAP.Referrals)
 	c.Auth.Referrals = t.referrals("auth.referrals.", f.Auth.Referrals)
 	t.specialUse(f.Folders.SpecialUse, c.Folders)
+	take(t, "quota.storage", f.Quota.Storage, parseSize, &c.Quota.Storage)
+	c.Quota.StorageFor = t.storageFor(f.Quota.StorageFor)
 	return c, t.err
+}
+
+func (t *taker) storageFor(users map[string]string) map[string]int64 {
+	var all map[string]int64
+	for _, user := range slices.Sorted(maps.Keys(users)) {
+		size, storage := users[user], int64(0)
+		take(t, "quota.storage_for."+user, &size, parseSize, &storage)
+		if all == nil {
+			all = map[string]int64{}
+		}
+		all[user] = storage
+	}
+	return all
 }
 
 func (t *taker) disableFor(users map[string][]string) map[string][]string {

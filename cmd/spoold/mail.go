@@ -30,6 +30,8 @@ func (c *config) workerConfig(id privsep.Identity, hostname string) worker.Confi
 		IdleExit:    c.Limits.WorkerIdle, SearchTime: c.Limits.SearchTime,
 		Limits: c.Limits.Command, Idle: c.Limits.Idle, Reading: c.Limits.Reading,
 
+		Storage: c.Quota.storage(id.Name),
+
 		Hidden: c.IMAP.hidden(id.Name),
 
 		SpecialUse: c.Folders, Comment: c.IMAP.Comment, Admin: c.IMAP.Admin, Annotations: c.Limits.Annotations,
@@ -57,7 +59,7 @@ func personalConfig(path string) (config, error) {
 	switch {
 	case err == nil:
 		c.Mail, c.Lock, c.Serve.ReadOnly, c.Limits = host.Mail, host.Lock, host.Serve.ReadOnly, host.Limits
-		c.IMAP, c.Folders = host.IMAP, host.Folders
+		c.IMAP, c.Folders, c.Quota = host.IMAP, host.Folders, host.Quota
 	case errors.Is(err, fs.ErrNotExist):
 		c.Mail.State = "%h/.local/state/spoold"
 		if _, err := os.Stat("/var/spool/mail"); err != nil {
