@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -57,5 +58,16 @@ func TestDiskQuotaNone(t *testing.T) {
 		if used, limit, ok := DiskQuota(path, uint32(unix.Getuid())); ok {
 			t.Errorf("%s: %d of %d", path, used, limit)
 		}
+	}
+}
+
+// TestDiskQuotaLayout: the kernel writes 72 octets, struct if_dqblk of linux/quota.h.
+func TestDiskQuotaLayout(t *testing.T) {
+	var q dqblk
+	if size := unsafe.Sizeof(q); size != 72 {
+		t.Errorf("%d octets, want 72", size)
+	}
+	if off := unsafe.Offsetof(q.space); off != 16 {
+		t.Errorf("space at %d, want 16", off)
 	}
 }
