@@ -91,7 +91,7 @@ bob = "500M"
 		},
 		IMAP:    imapConfig{Comment: "hello", Admin: "mailto:root@example.org", Referrals: map[string]string{"Lists": "imap://lists.example.org/Lists"}},
 		Folders: defaultUses(),
-		Quota: quotaConfig{Storage: 1 << 30, StorageFor: map[string]int64{"alice": 0, "bob": 500 << 20}},
+		Quota:   quotaConfig{Storage: 1 << 30, StorageFor: map[string]int64{"alice": 0, "bob": 500 << 20}},
 	}
 	want.Folders[`\Sent`], want.Folders[`\Junk`] = []string{"Out", "Sent"}, []string{}
 	if diff := cmp.Diff(want, got); diff != "" {
