@@ -247,7 +247,7 @@ func (m *Mailbox) cutTail() error {
 	if info.Size <= m.index.end {
 		return nil
 	}
-	if err := m.writable(); err != nil {
+	if err := errors.Join(m.writable(), m.mayMove()); err != nil {
 		return err
 	}
 	m.mu.Lock()

@@ -21,11 +21,8 @@ const (
 func (m *Mailbox) Compact(ctx context.Context) (saved int64, err error) {
 	m.op.Lock()
 	defer m.op.Unlock()
-	switch {
-	case m.ReadOnly():
-		return 0, ErrReadOnly
-	case m.o.State == nil:
-		return 0, ErrNoJournal
+	if err := m.mayMove(); err != nil {
+		return 0, err
 	}
 	if err := m.writeAll(ctx, true); err != nil || m.file == nil {
 		return 0, err
@@ -91,7 +88,7 @@ func (x *index) excess(i int, b Base) int64 {
 
 // compactIfQuiet compacts when nobody is at work and it is worth it; false: later again.
 func (m *Mailbox) compactIfQuiet(ctx context.Context) (done bool, err error) {
-	if m.ReadOnly() || m.o.CompactAt < 0 {
+	if m.mayMove() != nil || m.o.CompactAt < 0 {
 		return true, nil
 	}
 	if time.Since(m.lastUse()) < compactPause {

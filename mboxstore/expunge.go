@@ -48,6 +48,9 @@ func (m *Mailbox) remove(ctx context.Context, pick func(*index) map[UID]bool) ([
 	if m.file == nil || len(picked()) == 0 {
 		return nil, nil
 	}
+	if err := m.mayMove(); err != nil {
+		return nil, err
+	}
 	gone, err := m.removeSet(ctx, picked)
 	if errors.Is(err, errPartial) {
 		if err := m.writeAll(ctx, true); err != nil {

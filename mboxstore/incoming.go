@@ -39,11 +39,8 @@ func (in *Incoming) Commit(ctx context.Context) (uidValidity uint32, uids []UID,
 // Errors: ErrExpunged when old is gone, and those of Append and Remove. Then nothing has changed; only when neither
 // the old message could be removed nor the new one taken back, both are there.
 func (in *Incoming) Replace(ctx context.Context, src *Mailbox, old UID) (uidValidity uint32, uid UID, err error) {
-	if src.ReadOnly() {
-		return 0, 0, ErrReadOnly
-	}
-	if src.o.State == nil {
-		return 0, 0, ErrNoJournal
+	if err := src.mayMove(); err != nil {
+		return 0, 0, err
 	}
 	defer lockMoves(src, in.m)()
 	if err := src.settleLeft(ctx, in.m, []UID{old}); err != nil {

@@ -40,6 +40,8 @@ const (
 var (
 	// ErrNoJournal: without a state directory no byte is moved.
 	ErrNoJournal = errors.New("no journal to protect the change")
+	// ErrNotOwner: nothing is moved in a mailbox of another user, who would not find our journal after a crash.
+	ErrNotOwner = fmt.Errorf("mailbox belongs to another user: %w", ErrNoJournal)
 	// ErrForeign: the file is not what the change was planned for. Nothing was written.
 	ErrForeign = errors.New("file was changed by another program")
 	// ErrPending: a change was begun and is in the journal. Nothing else may be written before its replay.

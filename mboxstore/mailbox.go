@@ -31,6 +31,7 @@ type Spool interface {
 type System interface {
 	SessionHeld() (bool, error)
 	LockFile() (spool.LockState, error)
+	Owns(info spool.Info) bool
 	SetTimes(f spool.File, atime, mtime time.Time) error
 	NewFile(perm fs.FileMode) (spool.File, error)
 	Grain(f spool.File) time.Duration
@@ -98,6 +99,7 @@ type Mailbox struct {
 	mu         sync.RWMutex
 	file       spool.File // nil while the file does not exist
 	write      bool       // file is open for writing
+	alien      bool       // file is another user's: bytes are added or replaced, none is moved
 	stamp      spool.Stamp
 	layout     layoutSeen
 	index      index
@@ -159,6 +161,15 @@ func Open(ctx context.Context, sp Spool, o Options) (*Mailbox, error) {
 
 // openFile opens the file for writing where that is allowed, else for reading; a missing one leaves m.file nil.
 func (m *Mailbox) openFile() error {
+	if err := m.openEither(); err != nil || m.file == nil {
+		return err
+	}
+	info, err := m.file.Stat()
+	m.alien = err == nil && !m.sp.Owns(info)
+	return err
+}
+
+func (m *Mailbox) openEither() error {
 	var err error
 	if !m.o.ReadOnly {
 		m.file, err = m.sp.Open(true)
@@ -202,7 +213,7 @@ func (m *Mailbox) Close(ctx context.Context) error {
 	if m.closed {
 		return nil
 	}
-	m.keeps = err != nil
+	m.keeps = m.keeps || err != nil
 	if cerr := m.saveCache(err != nil || m.seen.due); cerr != nil {
 		m.log.Warn("index cache", "err", cerr)
 	}
@@ -215,6 +226,21 @@ func (m *Mailbox) Close(ctx context.Context) error {
 		err = errors.Join(err, m.markFile.Close())
 	}
 	return err
+}
+
+// mayMove says why no byte of the file may be moved, nil when it may.
+func (m *Mailbox) mayMove() error {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	switch {
+	case m.readOnly():
+		return ErrReadOnly
+	case m.o.State == nil:
+		return ErrNoJournal
+	case m.alien:
+		return ErrNotOwner
+	}
+	return nil
 }
 
 // ReadOnly reports whether changes are refused: by option, by the file's mode, or because a journal waits for repair.

@@ -36,11 +36,8 @@ import (
 // Only when the messages could neither be removed here nor the copies there, they are in both, until the move is settled
 // (moveback.go) or the next start finishes it.
 func (m *Mailbox) MoveTo(ctx context.Context, dst *Mailbox, uids []UID) (uidValidity uint32, from, to []UID, err error) {
-	if m.ReadOnly() {
-		return 0, nil, nil, ErrReadOnly
-	}
-	if m.o.State == nil {
-		return 0, nil, nil, ErrNoJournal
+	if err := m.mayMove(); err != nil {
+		return 0, nil, nil, err
 	}
 	defer lockMoves(m, dst)()
 	if err := m.settleLeft(ctx, dst, uids); err != nil {

@@ -86,7 +86,11 @@ func (m *Mailbox) writeOnce(ctx context.Context, sync bool) error {
 		})
 	}
 	if refused(err) && !syncFailed(err) {
-		err = errors.Join(err, m.locked(ctx, func() error { return m.writeFitting(sync, false) }))
+		fitting := m.locked(ctx, func() error { return m.writeFitting(sync, m.alien) })
+		if errors.Is(err, ErrNotOwner) {
+			return m.keepRest(fitting)
+		}
+		err = errors.Join(err, fitting)
 	}
 	if err != nil || m.unsure.is {
 		m.waiting.Store(true)
@@ -99,6 +103,28 @@ func (m *Mailbox) writeOnce(ctx context.Context, sync bool) error {
 		return m.letGo()
 	}
 	return nil
+}
+
+// keepRest keeps in the state directory what has no room in another user's mailbox, where none can be made.
+func (m *Mailbox) keepRest(err error) error {
+	m.mu.RLock()
+	wait, modseq := m.index.flagsWait(), m.index.modseq
+	m.mu.RUnlock()
+	m.waiting.Store(m.unsure.is)
+	switch {
+	case err != nil:
+		return err
+	case !wait && m.keeps:
+		return m.letGo()
+	case !wait || m.kept == modseq:
+		return nil
+	}
+	m.keeps = true
+	err = m.saveCache(true)
+	if err == nil {
+		m.kept = modseq
+	}
+	return err
 }
 
 // letGo makes the cache let go of flags that the file has now; durably, so the file must have them durably before. A new
@@ -212,6 +238,9 @@ func (m *Mailbox) carryOut(p *plan, sync bool) error {
 	before, err := m.file.Stat()
 	if err != nil {
 		return err
+	}
+	if p.layout != nil && m.alien {
+		return ErrNotOwner
 	}
 	if !p.empty() {
 		sync = m.noteUnsure(p) || sync

@@ -163,6 +163,9 @@ func (b *Box) check(file, dir Info, linked bool) error {
 	return nil
 }
 
+// Owns reports whether a file is the mailbox's owner's.
+func (b *Box) Owns(info Info) bool { return info.UID == b.owner }
+
 // NewFile makes the missing mailbox, durably, with exactly these permissions.
 // It is an error (fs.ErrExist) when the name is taken by anything. Made by
 // root it is given to its owner.

@@ -64,3 +64,32 @@ func TestR16NoEmptyTextNoTrailingSpace(t *testing.T) {
 		}
 	}
 }
+
+// TestMailboxOfAnotherUser: flags and messages can be added to it; what would remove anything is refused, but for CLOSE,
+// which leaves it as it is.
+func TestMailboxOfAnotherUser(t *testing.T) {
+	h := newHost(t, sixMessages())
+	c := h.connect()
+	c.ok("SELECT INBOX")
+	c.ok("STORE 1:* FLAGS (\\Draft)")
+	c.ok("CREATE Mine")
+	c.ok("LOGOUT")
+	h.close()
+	h.user++
+	c = h.connect()
+	c.ok("SELECT INBOX")
+	c.ok("STORE 2 +FLAGS (\\Deleted)")
+	c.ok("CHECK")
+	before := h.read("inbox")
+	const refused = "NO [NOPERM] The mailbox belongs to another user: nothing can be removed from it"
+	for _, cmd := range []string{"EXPUNGE", "UID EXPUNGE 1:*", "MOVE 1 Mine"} {
+		c.run(cmd, refused)
+	}
+	c.ok("CLOSE")
+	if after := h.read("inbox"); after != before {
+		t.Errorf("was\n%s\nis\n%s", before, after)
+	}
+	if s := h.read("mail/Mine"); strings.Contains(s, "Subject: m") {
+		t.Errorf("moved:\n%s", s)
+	}
+}

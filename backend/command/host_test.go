@@ -33,6 +33,7 @@ type host struct {
 	watch  bool
 	marks  bool          // Walk tells what is marked
 	delay  time.Duration // until flags are written; 0: soon
+	user   int           // who is served; the files are ours
 	disk   *diskLog      // not nil: what is written and synced is logged there
 
 	mu    sync.Mutex
@@ -49,7 +50,7 @@ type openBox struct {
 // newHost makes a user whose inbox holds this.
 func newHost(t *testing.T, inbox string) *host {
 	t.Helper()
-	h := &host{t: t, dir: t.TempDir(), boxes: map[string]*openBox{}, made: 1_000_000_000}
+	h := &host{t: t, dir: t.TempDir(), boxes: map[string]*openBox{}, made: 1_000_000_000, user: os.Getuid()}
 	h.write("inbox", inbox)
 	for _, d := range []string{"mail", "state"} {
 		if err := os.Mkdir(filepath.Join(h.dir, d), 0o700); err != nil {
@@ -131,7 +132,7 @@ func (h *host) locked(name string, do func()) {
 }
 
 func (h *host) box(path string) *spool.Box {
-	return spool.NewBox(path, uint32(os.Getuid()), spool.LockPolicy{
+	return spool.NewBox(path, uint32(h.user), spool.LockPolicy{
 		Methods: []spool.Method{"fcntl", "dotlock"}, Timeout: 5 * time.Second, Stale: time.Hour,
 	})
 }

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapserver"
@@ -172,7 +173,8 @@ func (s *Session) Idle(w *imapserver.UpdateWriter, stop <-chan struct{}) error {
 }
 
 // Expunge removes the \Deleted messages, or those of them that uids names. CLOSE calls it too, with a writer that leads
-// nowhere: then nothing is told, and a read-only mailbox is simply left as it is (RFC 3501 §6.4.2).
+// nowhere: then nothing is told, and a mailbox that is read-only, or another user's, is simply left as it is (RFC 3501 §6.4.2,
+// RFC 4314 §4).
 func (s *Session) Expunge(w *imapserver.ExpungeWriter, uids *imap.UIDSet) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -187,7 +189,11 @@ func (s *Session) Expunge(w *imapserver.ExpungeWriter, uids *imap.UIDSet) error 
 	if uids != nil {
 		only = s.view.num.list(s.view.num.resolveUIDs(uidSet(*uids).Resolve(s.view.num.last())))
 	}
-	if err := s.remove(context.Background(), only, uids == nil); err != nil {
+	err := s.remove(context.Background(), only, uids == nil)
+	if closing && errors.Is(err, mboxstore.ErrNotOwner) {
+		return nil
+	}
+	if err != nil {
 		return s.imapError("EXPUNGE", err)
 	}
 	if closing {

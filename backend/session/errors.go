@@ -54,6 +54,7 @@ var answers = []struct {
 	{mboxstore.ErrExpunged, "EXPUNGEISSUED", "Some of the messages are no longer there"},
 	{mboxstore.ErrReadOnly, "READ-ONLY", "The mailbox is read-only"},
 	{mboxstore.ErrInUse, "INUSE", "The mailbox is in use by another mail program"},
+	{mboxstore.ErrNotOwner, "NOPERM", "The mailbox belongs to another user: nothing can be removed from it"},
 	{mboxstore.ErrNoJournal, "CANNOT", "Nothing can be removed from mailboxes: the server has no state directory"},
 	{mboxstore.ErrKeyword, "CANNOT", "A keyword cannot be stored in this mailbox"},
 	{mboxstore.ErrTooLarge, "TOOBIG", "The message is too large"},

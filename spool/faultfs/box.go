@@ -48,6 +48,9 @@ func (b *Box) Stat() (spool.Info, error) {
 	return n.info(), nil
 }
 
+// Owns is true: there is one user.
+func (b *Box) Owns(spool.Info) bool { return true }
+
 // Lock answers spool.ErrReplaced when f is not what has the name now.
 func (b *Box) Lock(ctx context.Context, f spool.File, _ spool.LockMode) (release func() error, err error) {
 	if err := ctx.Err(); err != nil {
