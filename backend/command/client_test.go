@@ -45,6 +45,17 @@ func (h *host) connect() *client {
 	return c
 }
 
+// ending is a session that tells when it has ended: then it writes nothing more.
+type ending struct {
+	*session.Session
+	ended chan struct{}
+}
+
+func (e ending) Close() error {
+	defer close(e.ended)
+	return e.Session.Close()
+}
+
 // dial starts a session and gives the client's end, on which nothing has been read.
 func (h *host) dial() net.Conn {
 	h.t.Helper()
@@ -54,10 +65,11 @@ func (h *host) dial() net.Conn {
 	cfg.Log = slog.New(slog.NewTextHandler(h.t.Output(), nil))
 	s := session.New(cfg)
 	near, far := net.Pipe()
+	ended := make(chan struct{})
 	conn := imapconn.New(far, imapconn.Config{Table: command.Table(s), Log: cfg.Log})
 	server := imapserver.New(&imapserver.Options{
 		NewSession: func(*imapserver.Conn) (imapserver.Session, *imapserver.GreetingData, error) {
-			return s, &imapserver.GreetingData{PreAuth: true}, nil
+			return ending{s, ended}, &imapserver.GreetingData{PreAuth: true}, nil
 		},
 		Logger: slog.NewLogLogger(cfg.Log.Handler(), slog.LevelWarn),
 	})
@@ -70,6 +82,11 @@ func (h *host) dial() net.Conn {
 	h.t.Cleanup(func() {
 		_ = near.Close() // a net.Pipe cannot fail to close
 		_ = server.Close()
+		select {
+		case <-ended:
+		case <-time.After(10 * time.Second):
+			h.t.Error("a session has not ended")
+		}
 	})
 	return strict.Watch(near, func(err error) { h.t.Errorf("the server sent what no client has to take: %v", err) })
 }

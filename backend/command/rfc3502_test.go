@@ -57,6 +57,7 @@ func TestMultiAppend(t *testing.T) {
 func TestMultiAppendAllOrNone(t *testing.T) {
 	h := newHost(t, sixMessages())
 	h.config.AppendLimit = 1000
+	h.delay = time.Hour // no UID is written meanwhile
 	c := h.connect()
 	before := h.read("inbox")
 	first := "APPEND INBOX (fresh) " + literal(foobar)

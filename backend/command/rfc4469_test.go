@@ -103,6 +103,9 @@ func TestCatenate(t *testing.T) {
 func TestCatenateRefused(t *testing.T) {
 	h := catenateHost(t)
 	c := h.connect()
+	c.ok("SELECT Drafts")
+	c.ok("CHECK") // no UID is written later
+	c.ok("UNSELECT")
 	before := h.read("mail/Drafts")
 	c.run(`APPEND Drafts CATENATE (URL ";UID=1")`, "NO [BADURL ;UID=1]") // nothing is selected
 	c.ok("SELECT INBOX")
@@ -161,7 +164,7 @@ func TestCatenateRefused(t *testing.T) {
 		c.run("NOOP", "OK")
 	}
 	if h.read("mail/Drafts") != before {
-		t.Error("something was appended")
+		t.Errorf("something was appended to\n%s\nnow\n%s", before, h.read("mail/Drafts"))
 	}
 	// With UTF8=ACCEPT a part may come as RFC 6855 §4 has it.
 	c.ok("ENABLE UTF8=ACCEPT")

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"spoold/backend/session"
 )
@@ -99,6 +100,7 @@ func TestQuotaNone(t *testing.T) {
 func TestQuotaEnforced(t *testing.T) {
 	h := newHost(t, message("big", padding(1800)))
 	h.limited(6000)
+	h.delay = time.Hour // no UID is written meanwhile
 	c := h.connect()
 	c.ok("CREATE b")
 	c.ok("SELECT INBOX")
